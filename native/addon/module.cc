@@ -1,0 +1,61 @@
+// The addon's entry: registers every area, and keeps the library mapped for as long as the process lives.
+
+#ifdef __linux__
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#endif
+#include <dlfcn.h>
+
+#include "addon/addon.h"
+
+namespace onelogit::addon {
+namespace {
+
+// Node unloads an addon when the last environment that loaded it ends (a worker thread, say). Our pool's threads would then
+// run unmapped code: stay.
+void stay_loaded() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<void*>(&stay_loaded), &info) != 0 && info.dli_fname != nullptr)
+    dlopen(info.dli_fname, RTLD_LAZY | RTLD_NODELETE);
+}
+
+void stop_jobs(EnvironmentState* environment) {
+  std::list<std::shared_ptr<Job>> jobs;
+  {
+    const std::lock_guard<std::mutex> lock(environment->jobs_mutex);
+    jobs.swap(environment->jobs);
+  }
+  for (const auto& job : jobs) {
+    job->cancelled.store(true);
+    if (job->wake) job->wake();
+  }
+  for (const auto& job : jobs)
+    if (job->thread.joinable()) job->thread.join();
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  stay_loaded();
+  auto* environment = new EnvironmentState;
+  env.SetInstanceData(environment);
+  env.AddCleanupHook(stop_jobs, environment);
+  exports.Set("setErrorClass", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                state(info.Env()).error_class = Napi::Persistent(info[0].As<Napi::Function>());
+              }));
+  export_info(env, exports);
+  export_losses(env, exports);
+  export_metrics(env, exports);
+  export_glyphs(env, exports);
+  export_files(env, exports);
+  export_model(env, exports);
+  export_classifier(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(onelogit, initialise)
+
+}  // namespace
+
+EnvironmentState& state(Napi::Env env) { return *env.GetInstanceData<EnvironmentState>(); }
+
+}  // namespace onelogit::addon

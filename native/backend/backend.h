@@ -1,0 +1,139 @@
+// The table of operations that a device offers. Everything that touches more than a few thousand numbers goes through
+// here; layers, losses and optimizers say what, a backend says how. All matrices are row-major float32 unless stated,
+// all pointers are memory of this backend, m is the number of examples. Operations on one backend are ordered (a queue
+// on CUDA, synchronous on the CPU); `download` waits. Operations may be called from any one thread at a time per object
+// graph; the CPU backend itself may be used from several threads at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "loss/loss.h"
+#include "optimizer/optimizer.h"
+
+namespace onelogit {
+
+enum class Transpose { no, yes };
+
+// Element type of examples as they come from the user.
+enum class ExampleType { uint8, float32, int32 };
+
+// x → (x · scale − mean_c) / standard_deviation_c, c the position modulo `channels` (the last axis of the example).
+struct PreprocessingView {
+  float scale = 1.0f;
+  std::int64_t channels = 0;                   // 0: no mean and standard deviation
+  const float* mean = nullptr;                 // float32[channels], host memory
+  const float* standard_deviation = nullptr;   // float32[channels], host memory
+};
+
+// A loss made ready for one class count: holds its workspace and noise tables in device memory.
+class LossKernel {
+ public:
+  virtual ~LossKernel() = default;
+  // logits m×k, labels m → *value (one float64 in device memory) and gradient m×k (d value / d logits, written in full;
+  // may be null: value only). `step` selects the noise draws of sampled nce. m may vary up to the planned maximum.
+  virtual void value_and_gradient(const float* logits, const std::int32_t* labels, std::int64_t m, std::uint64_t step,
+                                  double* value, float* gradient) = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;  // "cpu" or "cuda"
+
+  // ---- memory ----
+  virtual void* allocate(std::size_t bytes) = 0;  // 64-byte aligned, zero-filled
+  virtual void release(void* memory, std::size_t bytes) noexcept = 0;
+  virtual void upload(void* device, const void* host, std::size_t bytes) = 0;
+  virtual void download(void* host, const void* device, std::size_t bytes) = 0;  // waits for queued operations
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void zero(void* memory, std::size_t bytes) = 0;
+
+  // ---- matrix products ----
+  // C (m×n) = alpha · op(A) · op(B) + beta · C; with beta = 0, C is not read (NaN there does not spread).
+  virtual void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                    float alpha, const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta,
+                    float* c, std::int64_t ldc) = 0;
+
+  // ---- dense: weight is outputs×inputs (one output unit, so one class, is one contiguous row), bias outputs or null ----
+  // y (m×outputs) = x (m×inputs) · weightᵀ + bias
+  virtual void dense_forward(const float* x, const float* weight, const float* bias, float* y, std::int64_t m,
+                             std::int64_t inputs, std::int64_t outputs) = 0;
+  // dx (m×inputs) = dy (m×outputs) · weight
+  virtual void dense_backward_input(const float* dy, const float* weight, float* dx, std::int64_t m,
+                                    std::int64_t inputs, std::int64_t outputs) = 0;
+  // dweight (outputs×inputs) = dyᵀ · x; dbias (outputs, or null) = column sums of dy. Both overwritten.
+  virtual void dense_backward_weight(const float* x, const float* dy, float* dweight, float* dbias, std::int64_t m,
+                                     std::int64_t inputs, std::int64_t outputs) = 0;
+
+  // ---- batch normalisation over m, per feature (Ioffe and Szegedy 2015) ----
+  // Training: y = gamma · (x − mean)/sqrt(variance + epsilon) + beta with the batch's biased variance; saves mean and
+  // 1/sqrt(variance + epsilon); running ← running + momentum · (batch − running), with the unbiased variance
+  // (m/(m−1); biased when m = 1), as PyTorch does.
+  virtual void batch_norm_forward_training(const float* x, const float* gamma, const float* beta, float epsilon,
+                                           float momentum, float* running_mean, float* running_variance,
+                                           float* saved_mean, float* saved_inverse_deviation, float* y,
+                                           std::int64_t m, std::int64_t features) = 0;
+  virtual void batch_norm_forward_inference(const float* x, const float* gamma, const float* beta, float epsilon,
+                                            const float* running_mean, const float* running_variance, float* y,
+                                            std::int64_t m, std::int64_t features) = 0;
+  // dx may alias dy. dgamma and dbeta are overwritten.
+  virtual void batch_norm_backward(const float* x, const float* dy, const float* gamma, const float* saved_mean,
+                                   const float* saved_inverse_deviation, float* dx, float* dgamma, float* dbeta,
+                                   std::int64_t m, std::int64_t features) = 0;
+
+  // ---- elementwise; y may alias x, dx may alias dy ----
+  virtual void relu_forward(const float* x, float* y, std::int64_t size) = 0;                        // NaN stays NaN
+  virtual void relu_backward(const float* y, const float* dy, float* dx, std::int64_t size) = 0;     // y > 0 ? dy : 0
+  // y = keep ? x/(1−rate) : 0; keep is a function of (seed, step, element index) alone: the backward pass is the same call
+  // on dy. Philox4x32-10, key = seed, counter = (element/4, step).
+  virtual void dropout(const float* x, float* y, std::int64_t size, float rate, std::uint64_t seed,
+                       std::uint64_t step) = 0;
+  // Softmax of each row, max-shifted.
+  virtual void softmax_forward(const float* x, float* y, std::int64_t m, std::int64_t n) = 0;
+  // dx_ij = y_ij (dy_ij − Σ_l dy_il y_il); dx may alias dy.
+  virtual void softmax_backward(const float* y, const float* dy, float* dx, std::int64_t m, std::int64_t n) = 0;
+
+  // ---- losses ----
+  // `max_examples` is the largest m that will be asked for. The spec has been checked with check_loss.
+  virtual std::unique_ptr<LossKernel> make_loss(const LossSpec& spec, std::int64_t classes,
+                                                std::int64_t max_examples) = 0;
+
+  // ---- optimizer ----
+  // *scale (float32, device) = min(1, clip_norm / ‖all gradients‖₂); NaN norm gives NaN.
+  virtual void clip_scale(std::span<const ParameterSlice> slices, float clip_norm, float* scale) = 0;
+  // One update of all slices. `learning_rate` is the scheduled one, `step` counts from 1 (adam's bias correction),
+  // `gradient_scale` is one device float32 that multiplies every gradient, or null.
+  virtual void optimizer_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step,
+                              std::span<const ParameterSlice> slices, const float* gradient_scale) = 0;
+
+  // ---- data ----
+  // out (m×features float32, device) = preprocessed rows of `source` (host memory, n×features of `type`) named by
+  // `indices` (host, m; null: rows 0 … m−1).
+  virtual void load_examples(const void* source, ExampleType type, const std::int64_t* indices, std::int64_t m,
+                             std::int64_t features, const PreprocessingView& preprocessing, float* out) = 0;
+  // How many rows have their largest logit (lowest index on ties) at the label; rows with a NaN count as wrong.
+  // *count: one int64 in device memory.
+  virtual void count_correct(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k,
+                             std::int64_t* count) = 0;
+
+  // ---- one column of the last layer ----
+  // out_i = hidden_i · weight_row + bias, hidden m×d: the single-column GEMV.
+  virtual void score_column(const float* hidden, const float* weight_row, float bias, float* out, std::int64_t m,
+                            std::int64_t d) = 0;
+};
+
+// The process-wide CPU backend.
+Backend& cpu_backend();
+
+struct BackendChoice {
+  Backend* backend;
+  std::string reason;  // why CUDA was not used when `auto` fell back to the CPU; empty if it was, or was not asked for
+};
+// device: "auto" | "cpu" | "cuda". "cuda" throws ERR_ONELOGIT_DEVICE_UNAVAILABLE with the one-sentence reason.
+BackendChoice select_backend(const std::string& device);
+
+}  // namespace onelogit

@@ -1,0 +1,140 @@
+// Vectors of float32 as wide as the instruction set this file is compiled for, on GCC's and clang's vector extension: the
+// same source gives SSE2, AVX2, AVX-512 and NEON. Only for kernels/*.cc (see dispatch.h).
+#pragma once
+
+#include <cstdint>
+
+namespace onelogit::ONELOGIT_SIMD {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int lanes = 16;
+#elif defined(__AVX2__)
+constexpr int lanes = 8;
+#else
+constexpr int lanes = 4;
+#endif
+
+typedef float VectorF __attribute__((vector_size(4 * lanes)));
+typedef std::int32_t VectorI __attribute__((vector_size(4 * lanes)));
+typedef float VectorFUnaligned __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
+typedef double VectorD __attribute__((vector_size(8 * lanes)));
+
+#define ONELOGIT_INLINE [[gnu::always_inline]] inline
+
+ONELOGIT_INLINE VectorF load(const float* p) { return *reinterpret_cast<const VectorFUnaligned*>(p); }
+ONELOGIT_INLINE void store(float* p, VectorF v) { *reinterpret_cast<VectorFUnaligned*>(p) = v; }
+ONELOGIT_INLINE VectorF broadcast(float x) { return x - VectorF{}; }
+// The first `count` < lanes elements, the rest `fill`; touches no memory past them.
+ONELOGIT_INLINE VectorF load_partial(const float* p, std::int64_t count, float fill) {
+  VectorF v = broadcast(fill);
+  for (std::int64_t i = 0; i < count; ++i) v[i] = p[i];
+  return v;
+}
+ONELOGIT_INLINE void store_partial(float* p, VectorF v, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) p[i] = v[i];
+}
+
+// a wherever the comparison holds, else b. A comparison with NaN is false.
+ONELOGIT_INLINE VectorF select(VectorI mask, VectorF a, VectorF b) { return mask ? a : b; }
+// NaN in `b` is kept; NaN in `a` gives b.
+ONELOGIT_INLINE VectorF max(VectorF a, VectorF b) { return select(a > b, a, b); }
+ONELOGIT_INLINE VectorF min(VectorF a, VectorF b) { return select(a < b, a, b); }
+ONELOGIT_INLINE VectorF abs(VectorF a) { return select(a < broadcast(0.0f), -a, a); }
+
+// Sums in a fixed order, the same for every instruction set of this width.
+ONELOGIT_INLINE float sum(VectorF v) {
+  float total[lanes];
+  store(total, v);
+  for (int width = lanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) total[i] += total[i + width];
+  return total[0];
+}
+ONELOGIT_INLINE double sum_double(VectorF v) {
+  double total = 0;
+  for (int i = 0; i < lanes; ++i) total += static_cast<double>(v[i]);
+  return total;
+}
+ONELOGIT_INLINE float largest(VectorF v) {
+  float best = v[0];
+  for (int i = 1; i < lanes; ++i) best = v[i] > best ? v[i] : best;
+  return best;
+}
+
+ONELOGIT_INLINE VectorI bits(VectorF v) { return reinterpret_cast<VectorI&>(v); }
+ONELOGIT_INLINE VectorF from_bits(VectorI v) { return reinterpret_cast<VectorF&>(v); }
+
+// e^x to about 1 ulp (x − n ln 2 in two parts, degree-6 polynomial on [−ln2/2, ln2/2]); 0 below −104, +∞ above 88.73,
+// subnormal results kept, NaN kept.
+ONELOGIT_INLINE VectorF exp(VectorF x) {
+  const VectorF low = broadcast(-105.0f), high = broadcast(89.0f);
+  VectorF clamped = select(x < low, low, x);
+  clamped = select(clamped > high, high, clamped);
+  // Adding and taking away 1.5·2²³ rounds to the nearest integer.
+  const VectorF magic = broadcast(12582912.0f);
+  const VectorF shifted = clamped * 1.44269504088896341f + magic;
+  const VectorF n = shifted - magic;
+  const VectorF r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f;
+  VectorF p = broadcast(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  // 2^n in two factors: n down to −151 gives subnormals, up to 128 gives infinity, without overflow on the way.
+  const VectorI whole = bits(shifted) - bits(magic);
+  const VectorI half = whole >> 1;
+  const VectorF scale1 = from_bits((half + 127) << 23);
+  const VectorF scale2 = from_bits((whole - half + 127) << 23);
+  const VectorF result = p * scale1 * scale2;
+  return select(x == x, result, x);
+}
+
+// ln x for normal x > 0 to about 1 ulp (Cephes' degree-9 polynomial on [√½, √2]).
+ONELOGIT_INLINE VectorF log_positive(VectorF x) {
+  const VectorI raw = bits(x);
+  VectorI exponent = (raw >> 23) - 126;
+  VectorF m = from_bits((raw & 0x007fffff) | 0x3f000000);  // [0.5, 1)
+  const VectorI small = m < broadcast(0.707106781186547524f);
+  exponent = exponent + small;  // a true mask is −1
+  m = select(small, m + m, m) - 1.0f;
+  const VectorF e = __builtin_convertvector(exponent, VectorF);
+  const VectorF z = m * m;
+  VectorF p = broadcast(7.0376836292e-2f);
+  p = p * m - 1.1514610310e-1f;
+  p = p * m + 1.1676998740e-1f;
+  p = p * m - 1.2420140846e-1f;
+  p = p * m + 1.4249322787e-1f;
+  p = p * m - 1.6668057665e-1f;
+  p = p * m + 2.0000714765e-1f;
+  p = p * m - 2.4999993993e-1f;
+  p = p * m + 3.3333331174e-1f;
+  VectorF y = p * m * z;
+  y = y + e * -2.12194440e-4f;
+  y = y - z * 0.5f;
+  return (m + y) + e * 0.693359375f;
+}
+
+// ln(1 + u) for u in [0, 1], accurate near 0 (the correction u/(w − 1) undoes the rounding of w = 1 + u).
+ONELOGIT_INLINE VectorF log1p_unit(VectorF u) {
+  const VectorF w = u + 1.0f;
+  const VectorF d = w - 1.0f;
+  return select(d == broadcast(0.0f), u, log_positive(w) * (u / d));
+}
+
+// ln(1 + e^x) = max(x, 0) + ln(1 + e^−|x|); NaN kept.
+ONELOGIT_INLINE VectorF softplus(VectorF x) {
+  const VectorF value = max(x, broadcast(0.0f)) + log1p_unit(exp(-abs(x)));
+  return select(x == x, value, x);
+}
+
+// 1/(1 + e^−x) without overflow; NaN kept.
+ONELOGIT_INLINE VectorF sigmoid(VectorF x) {
+  const VectorF e = exp(-abs(x));
+  const VectorF p = broadcast(1.0f) / (e + 1.0f);
+  return select(x < broadcast(0.0f), e * p, p);
+}
+
+}  // namespace
+}  // namespace onelogit::ONELOGIT_SIMD

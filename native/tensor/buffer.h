@@ -1,0 +1,48 @@
+// Device-owned memory with a lifetime. Bytes only: who holds a buffer knows what is in it.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include "backend/backend.h"
+
+namespace onelogit {
+
+class Buffer {
+ public:
+  Buffer() = default;
+  // 64-byte aligned, zero-filled memory of `backend`. Throws ERR_ONELOGIT_OUT_OF_MEMORY.
+  Buffer(Backend& backend, std::size_t bytes)
+      : backend_(&backend), data_(bytes ? backend.allocate(bytes) : nullptr), bytes_(bytes) {}
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    Buffer moved(std::move(other));
+    swap(moved);
+    return *this;
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() {
+    if (data_ != nullptr) backend_->release(data_, bytes_);
+  }
+
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+  void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  void swap(Buffer& other) noexcept {
+    std::swap(backend_, other.backend_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+  }
+
+  Backend* backend_ = nullptr;
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace onelogit

@@ -1,0 +1,1 @@
+export { OneLogitError } from './errors.js';
