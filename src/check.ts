@@ -54,7 +54,8 @@ export function checkNumber(
 
 /** An integer within [least, most]. */
 export function checkInteger(value: unknown, what: string, least = 0, most = Number.MAX_SAFE_INTEGER): number {
-  if (typeof value !== 'number') throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an integer for ${what} but received ${describe(value)}`);
+  if (typeof value !== 'number')
+    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an integer for ${what} but received ${describe(value)}`);
   if (!Number.isSafeInteger(value) || value < least || value > most)
     throw rangeError(
       'ERR_ONELOGIT_RANGE',
@@ -64,13 +65,17 @@ export function checkInteger(value: unknown, what: string, least = 0, most = Num
 }
 
 export function checkBoolean(value: unknown, what: string): boolean {
-  if (typeof value !== 'boolean') throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected true or false for ${what} but received ${describe(value)}`);
+  if (typeof value !== 'boolean')
+    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected true or false for ${what} but received ${describe(value)}`);
   return value;
 }
 
 export function checkString(value: unknown, what: string): string {
   if (typeof value !== 'string' || value === '')
-    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a string for ${what} but received ${value === '' ? 'an empty one' : describe(value)}`);
+    throw typeError(
+      'ERR_ONELOGIT_ARGUMENT',
+      `Expected a string for ${what} but received ${value === '' ? 'an empty one' : describe(value)}`,
+    );
   return value;
 }
 
@@ -86,7 +91,8 @@ export function checkOneOf<T extends string>(value: unknown, allowed: readonly T
 
 /** A Float32Array, of exactly `length` elements if that is given. */
 export function checkFloat32Array(value: unknown, what: string, length?: number): Float32Array {
-  if (!(value instanceof Float32Array)) throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a Float32Array for ${what} but received ${describe(value)}`);
+  if (!(value instanceof Float32Array))
+    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a Float32Array for ${what} but received ${describe(value)}`);
   if (length !== undefined && value.length !== length)
     throw rangeError('ERR_ONELOGIT_LENGTH', `Expected ${length} numbers for ${what} but received ${describe(value)}`);
   return value;
@@ -94,7 +100,8 @@ export function checkFloat32Array(value: unknown, what: string, length?: number)
 
 /** An Int32Array, of exactly `length` elements if that is given. */
 export function checkInt32Array(value: unknown, what: string, length?: number): Int32Array {
-  if (!(value instanceof Int32Array)) throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an Int32Array for ${what} but received ${describe(value)}`);
+  if (!(value instanceof Int32Array))
+    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an Int32Array for ${what} but received ${describe(value)}`);
   if (length !== undefined && value.length !== length)
     throw rangeError('ERR_ONELOGIT_LENGTH', `Expected ${length} integers for ${what} but received ${describe(value)}`);
   return value;
