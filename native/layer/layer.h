@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,17 +19,17 @@ enum class Initializer { zeros, ones, he_normal, he_uniform, glorot_normal, glor
 
 // The options of every layer type; a layer reads its own.
 struct LayerSpec {
-  std::string type;  // "dense" | "batchNorm" | "relu" | "dropout" | "flatten" | "softmax"
-  std::int64_t units = 0;                                  // dense
-  bool bias = true;                                        // dense
-  Initializer initializer = Initializer::he_normal;        // dense; the last dense layer's default is glorot_uniform
-  float epsilon = 1e-5f;                                   // batchNorm
-  float momentum = 0.1f;                                   // batchNorm: running ← running + momentum (batch − running)
-  float rate = 0.5f;                                       // dropout: share of inputs set to zero
+  std::string type;                        // "dense" | "batchNorm" | "relu" | "dropout" | "flatten" | "softmax"
+  std::int64_t units = 0;                  // dense
+  bool bias = true;                        // dense
+  std::optional<Initializer> initializer;  // dense; default he_normal, glorot_uniform for the last dense layer
+  float epsilon = 1e-5f;                   // batchNorm
+  float momentum = 0.1f;                   // batchNorm: running ← running + momentum (batch − running)
+  float rate = 0.5f;                       // dropout: share of inputs set to zero
 };
 
-// One named tensor of a layer. Names are those of a torch.nn.Sequential: "weight", "bias", "running_mean", "running_var";
-// the model prefixes the layer's index: "0.weight".
+// One named tensor of a layer. Names are those of a torch.nn.Sequential: "weight", "bias", "running_mean",
+// "running_var"; the model prefixes the layer's index: "0.weight".
 struct TensorSpec {
   std::string name;
   Shape shape;
@@ -40,9 +41,9 @@ struct TensorSpec {
 // What a layer needs to know about the pass it is in.
 struct Pass {
   Backend& backend;
-  std::int64_t examples;   // m of this batch
+  std::int64_t examples;  // m of this batch
   bool training;
-  std::uint64_t seed;      // dropout: Philox key (already mixed with the layer's index)
+  std::uint64_t seed;  // dropout: Philox key (already mixed with the layer's index)
   std::uint64_t step;
 };
 
@@ -50,6 +51,14 @@ struct Pass {
 struct LayerTensors {
   std::vector<float*> value;
   std::vector<float*> gradient;
+};
+
+// What the plan of buffers must know: which memory may be shared, and what the backward pass still reads.
+struct LayerMemory {
+  bool identity = false;               // y is x with another shape: always shared, never run
+  bool output_in_place = false;        // y may be x's memory (backward reads y at most)
+  bool gradient_in_place = false;      // dx may be dy's memory
+  bool backward_reads_output = false;  // y must survive until backward: a later layer may not overwrite it
 };
 
 class Layer {
@@ -61,8 +70,9 @@ class Layer {
   virtual std::vector<TensorSpec> tensor_specs() const { return {}; }
   // float32 that this layer keeps from its forward to its backward pass, beside x and y, for a batch of m.
   virtual std::int64_t saved_size(std::int64_t /*m*/) const { return 0; }
-  // True if y may share memory with x in both passes (backward reads y only).
-  virtual bool in_place() const { return false; }
+  virtual LayerMemory memory() const { return {}; }
+  // The smallest batch that the training pass can learn from (batch normalisation needs two rows).
+  virtual std::int64_t smallest_batch() const { return 1; }
 
   // x: m×input, y: m×output.
   virtual void forward(const Pass& pass, const LayerTensors& tensors, const float* x, float* y, float* saved) const = 0;
@@ -76,5 +86,7 @@ class Layer {
 
 // Throws ERR_ONELOGIT_LAYER for an unknown type, impossible shapes or options out of range.
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, const Shape& input_shape);
+// "[28, 28, 1]", for messages.
+std::string describe_shape(const Shape& shape);
 
 }  // namespace onelogit

@@ -30,24 +30,30 @@ struct Preprocessing {
 struct NamedTensor {
   std::string name;  // "0.weight"
   Shape shape;
-  float* data;       // device memory
+  float* data;  // device memory
   bool trainable;
 };
 
 enum class Output { logits, features, softmax };  // features: the input of the last dense layer
 
+// Rows per chunk of `predict`, at most (fewer when the logits of that many rows would not fit the workspace).
+inline constexpr std::int64_t max_inference_rows = 256;
+
 class Model {
  public:
   // Builds layers, allocates and initialises tensors (He, Glorot; from spec.seed). Throws ERR_ONELOGIT_LAYER.
+  // The last layer is dense: its outputs are the logits. One softmax may follow it; it is for inference only
+  // (`Output::softmax`): `Output::logits`, the losses and the metrics always see the logits before it.
   Model(const ModelSpec& spec, Backend& backend);
   ~Model();
 
   Backend& backend() const;
   const ModelSpec& spec() const;
   std::int64_t input_size() const;
-  std::int64_t classes() const;       // outputs of the last dense layer
-  std::int64_t feature_size() const;  // inputs of the last dense layer
+  std::int64_t classes() const;          // outputs of the last dense layer
+  std::int64_t feature_size() const;     // inputs of the last dense layer
   std::int64_t parameter_count() const;  // trainable numbers
+  bool ends_in_softmax() const;
   const std::vector<NamedTensor>& tensors() const;
   // The last dense layer's weight (classes×features) and bias (null if it has none).
   const NamedTensor& class_weight() const;
@@ -57,23 +63,33 @@ class Model {
   bool trained = false;                        // fitted or loaded: no prior bias any more
 
   // ---- inference: m examples of host memory → host float32. Batch norm is folded into the dense layer before it; the
-  // folded copy is made anew after the tensors changed (`tensors_changed`). Chunks of at most 256 examples inside. `cancelled`
-  // may be null; returns false when it stopped.
+  // folded copy is made anew after the tensors changed (`tensors_changed`). Chunks of at most 256 examples inside.
+  // `cancelled` may be null; returns false when it stopped. May be called from several threads at once (calls take
+  // turns by chunk), but not while another thread trains or loads tensors.
   bool predict(const void* examples, ExampleType type, std::int64_t m, Output output, float* out,
                const std::atomic<bool>* cancelled);
   void tensors_changed();
+  // The same on the device, for a caller that brings its own batch: fill inference_input (m×input; any m, memory grows
+  // to the largest seen), then run; the result is valid until the next call. One thread at a time.
+  float* inference_input(std::int64_t m);
+  const float* forward_inference(std::int64_t m, Output output);
 
-  // ---- training: buffers are planned once for a batch of m and reused; a step allocates nothing.
-  void plan_training(std::int64_t m);
-  float* training_input();                                             // m×input, to be filled by the caller
-  const float* forward_training(std::int64_t m, std::uint64_t step);   // → logits, m×classes
-  float* logits_gradient();                                            // m×classes, to be filled by the loss
-  void backward(std::int64_t m);                                       // fills the parameters' gradients
-  // All trainable parameters as few contiguous slices; `state_count` arrays of optimizer state are allocated (zeroed) the
-  // first time and kept until release_training.
+  // ---- training: buffers are planned once for a batch of m and reused; a step allocates nothing. `seed` drives
+  // dropout. Throws ERR_ONELOGIT_BATCH_SIZE when m is too small for a layer (batch normalisation needs two rows).
+  void plan_training(std::int64_t m, std::uint64_t seed);
+  float* training_input();                                            // m×input, to be filled by the caller
+  const float* forward_training(std::int64_t m, std::uint64_t step);  // → logits, m×classes
+  float* logits_gradient();                                           // m×classes, to be filled by the loss
+  void backward(std::int64_t m, std::uint64_t step);                  // fills the parameters' gradients
+  // Puts the running statistics back to what they were before the last forward_training (a batch that turned out bad).
+  void restore_running_statistics();
+  // All trainable parameters as few contiguous slices; `state_count` arrays of optimizer state are allocated (zeroed)
+  // the first time and kept until release_training.
   const std::vector<ParameterSlice>& parameter_slices(int state_count);
   // Optimizer state as named tensors ("optimizer.0.0.weight": state array 0 of 0.weight), for checkpoints.
   std::vector<NamedTensor> optimizer_tensors();
+  // Gradients under their parameters' names (plan_training first).
+  std::vector<NamedTensor> gradient_tensors();
   void release_training();
 
  private:

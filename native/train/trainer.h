@@ -23,8 +23,8 @@ struct HostBatch {
   std::vector<std::int32_t> labels;
 };
 
-// n labelled examples, in memory or behind a reader. `read` may block (a JavaScript source); it is called from a thread that is
-// not JavaScript's. It throws on failure, and returns false when cancelled.
+// n labelled examples, in memory or behind a reader. `read` may block (a JavaScript source); it is called from a thread
+// that is not JavaScript's. It throws on failure, and returns false when cancelled.
 class ExampleSource {
  public:
   virtual ~ExampleSource() = default;
@@ -41,13 +41,14 @@ class ExampleSource {
   virtual bool read(const std::int64_t* indices, std::int64_t count, HostBatch& batch) = 0;
 };
 
-// Learning rate at a step (counted from 0) as a multiple of the base rate; schedules nest only as warm-up before another.
+// Learning rate at a step (counted from 0) as a multiple of the base rate; schedules nest only as warm-up before
+// another.
 struct ScheduleSpec {
   enum class Kind { constant, step, cosine } kind = Kind::constant;
-  std::int64_t every = 0;       // step: multiply by `factor` after every `every` steps
+  std::int64_t every = 0;  // step: multiply by `factor` after every `every` steps
   double factor = 0.1;
-  std::int64_t steps = 0;       // cosine: length (0: the whole fit)
-  double minimum = 0.0;         // cosine: last multiple
+  std::int64_t steps = 0;         // cosine: length (0: the whole fit)
+  double minimum = 0.0;           // cosine: last multiple
   std::int64_t warmup_steps = 0;  // linear from 0 to 1 over these, then the rest as if it began there
   double multiple(std::int64_t step, std::int64_t total_steps) const;
 };
@@ -58,17 +59,20 @@ struct TrainOptions {
   ScheduleSpec schedule;
   std::int64_t steps = 0;
   std::int64_t batch_size = 0;
-  std::uint64_t seed = 0;                  // order of the data, dropout, noise
+  std::uint64_t seed = 0;  // order of the data, dropout, noise
   std::shared_ptr<ExampleSource> training;
-  std::vector<std::int64_t> training_indices;    // empty: all; else the part of `training` to use (validation fraction set aside)
+  std::vector<std::int64_t>
+      training_indices;  // empty: all; else the part of `training` to use (validation fraction set aside)
   std::shared_ptr<ExampleSource> validation;     // may be the same source
   std::vector<std::int64_t> validation_indices;  // empty: all
-  std::int64_t validate_every = 0;         // steps; 0: only after the last (if there is a validation part)
-  bool prior_bias = true;                  // biasInit: 'prior'
-  std::string checkpoint_path;             // empty: none
+  std::int64_t validate_every = 0;               // steps; 0: only after the last (if there is a validation part)
+  bool prior_bias = true;                        // biasInit: 'prior'
+  std::string checkpoint_path;                   // empty: none
   std::int64_t checkpoint_every = 0;
-  std::map<std::string, std::string> metadata;  // written into checkpoints, beside the trainer's own entries
-  std::string resume_path;                 // continue bit for bit from this checkpoint
+  // Metadata of a checkpoint beside the trainer's own "training.…" entries: whatever Model.load needs. Called on the
+  // training thread when one is written, because preprocessing may be fixed by the first batch only.
+  std::function<std::map<std::string, std::string>(const Model&)> metadata;
+  std::string resume_path;  // continue bit for bit from this checkpoint
 };
 
 struct ValidationResult {
@@ -76,35 +80,36 @@ struct ValidationResult {
 };
 
 struct Progress {
-  std::int64_t step = 0, steps = 0;        // steps done
-  double loss = 0;                         // mean over the steps since the last report
-  double accuracy = 0;                     // share of those steps' examples whose largest logit is the label's
+  std::int64_t step = 0, steps = 0;  // steps done
+  double loss = 0;                   // mean over the steps since the last report
+  double accuracy = 0;               // share of those steps' examples whose largest logit is the label's
   double examples_per_second = 0, seconds_left = 0, learning_rate = 0;
   std::optional<ValidationResult> validation;  // the latest, in the report that follows it
 };
 
 struct TrainResult {
-  std::int64_t steps = 0;                  // steps done, those before resuming included
+  std::int64_t steps = 0;  // steps done, those before resuming included
   bool cancelled = false;
   double seconds = 0, examples_per_second = 0;
-  double final_loss = 0, final_accuracy = 0;   // mean of the last min(100, steps) steps
+  double final_loss = 0, final_accuracy = 0;  // mean of the last min(100, steps) steps
   std::optional<ValidationResult> validation;
   bool prior_bias_applied = false;
 };
 
 struct TrainHooks {
-  std::function<void(const Progress&)> progress;  // at most about 10 a second, and once at the end; from the training thread
-  const std::atomic<bool>* cancelled = nullptr;   // polled every step
+  std::function<void(const Progress&)>
+      progress;  // at most about 10 a second, and once at the end; from the training thread
+  const std::atomic<bool>* cancelled = nullptr;  // polled every step
 };
 
-// Runs on the calling thread. When cancelled: stops after the current step, writes a checkpoint if a path was given, returns.
-// Throws ERR_ONELOGIT_LOSS_NOT_FINITE naming the step and what to try (lower learning rate, clipNorm, check the data), after
-// which the model holds the weights of that step; ERR_ONELOGIT_CHECKPOINT when `resume_path` does not belong to this model, loss,
-// optimizer, batch size, data length or seed.
+// Runs on the calling thread. When cancelled: stops after the current step, writes a checkpoint if a path was given,
+// returns. Throws ERR_ONELOGIT_LOSS_NOT_FINITE naming the step and what to try (lower learning rate, clipNorm, check
+// the data), after which the model holds the weights of that step; ERR_ONELOGIT_CHECKPOINT when `resume_path` does not
+// belong to this model, loss, optimizer, batch size, data length or seed.
 TrainResult train(Model& model, const TrainOptions& options, const TrainHooks& hooks);
 
-// The order of the data: position p of the endless stream over n examples is element p mod n of the permutation of epoch p / n,
-// which depends on (seed, epoch) alone.
+// The order of the data: position p of the endless stream over n examples is element p mod n of the permutation of
+// epoch p / n, which depends on (seed, epoch) alone.
 class DataOrder {
  public:
   DataOrder(std::int64_t n, std::uint64_t seed) : n_(n), seed_(seed) {}
