@@ -1,5 +1,5 @@
-// The one error type of the native core. `addon/` turns it into a JavaScript TypeError, RangeError or OneLogitError with
-// the same code; nothing else crosses Node-API.
+// The one error type of the native core. `addon/` turns it into a JavaScript TypeError, RangeError or OneLogitError
+// with the same code; nothing else crosses Node-API.
 #pragma once
 
 #include <stdexcept>

@@ -45,8 +45,8 @@ Napi::Value guarded(Napi::Env env, Body&& body) {
 }
 
 // ---- arguments ----
-// A view of a typed array's memory, valid until JavaScript runs again. Works for SharedArrayBuffer too. Throws a TypeError
-// ERR_ONELOGIT_ARGUMENT naming `what` for another kind, or a detached buffer.
+// A view of a typed array's memory, valid until JavaScript runs again. Works for SharedArrayBuffer too. Throws a
+// TypeError ERR_ONELOGIT_ARGUMENT naming `what` for another kind, or a detached buffer.
 template <class T>
 struct ArrayView {
   T* data;
@@ -63,8 +63,8 @@ bool boolean_field(const Napi::Object& object, const char* name, bool otherwise)
 std::string string_field(const Napi::Object& object, const char* name, const std::string& otherwise);
 
 // ---- work off the event loop ----
-// A running job of this environment. When the environment goes (process exit, worker.terminate()), every job is told to stop
-// and its thread is joined before anything it uses is gone.
+// A running job of this environment. When the environment goes (process exit, worker.terminate()), every job is told to
+// stop and its thread is joined before anything it uses is gone.
 struct Job {
   std::atomic<bool> cancelled{false};
   std::function<void()> wake;  // called after `cancelled` was set, from the JavaScript thread: unblocks a waiting job
@@ -72,8 +72,9 @@ struct Job {
   std::atomic<bool> finished{false};
 };
 
-// Starts `work(job)` on a thread of its own and returns a promise. `work` returns a function that makes the promise's value
-// on the JavaScript thread; an exception rejects it. `keep` is held until then (objects whose memory the work uses).
+// Starts `work(job)` on a thread of its own and returns a promise. `work` returns a function that makes the promise's
+// value on the JavaScript thread; an exception rejects it. `keep` is held until then (objects whose memory the work
+// uses).
 using Finish = std::function<Napi::Value(Napi::Env)>;
 struct StartedJob {
   Napi::Promise promise;

@@ -1,4 +1,5 @@
-// Values from JavaScript. Raw Node-API for typed arrays: node-addon-api's views do not accept SharedArrayBuffer-backed ones.
+// Values from JavaScript. Raw Node-API for typed arrays: node-addon-api's views do not accept SharedArrayBuffer-backed
+// ones.
 
 #include <cmath>
 
@@ -8,7 +9,8 @@ namespace onelogit::addon {
 namespace {
 
 [[noreturn]] void reject(const std::string& expected, const char* what, const std::string& received) {
-  throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT", "Expected " + expected + " for " + what + " but received " + received);
+  throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT",
+              "Expected " + expected + " for " + what + " but received " + received);
 }
 
 std::string describe(const Napi::Value& value) {

@@ -8,7 +8,8 @@ Napi::Error to_javascript(Napi::Env env, const std::exception& error) {
   const auto* own = dynamic_cast<const Error*>(&error);
   const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
   const std::string code = own ? own->code() : memory ? "ERR_ONELOGIT_OUT_OF_MEMORY" : "ERR_ONELOGIT_INTERNAL";
-  const std::string message = memory ? "Expected enough memory for this operation but the system has none left" : error.what();
+  const std::string message =
+      memory ? "Expected enough memory for this operation but the system has none left" : error.what();
   Napi::Error result;
   if (own && own->kind() == ErrorKind::type) {
     result = Napi::TypeError::New(env, message);

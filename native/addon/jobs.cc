@@ -1,4 +1,5 @@
-// Work on threads of its own, with a promise. Not libuv's pool: a training run would hold one of its four threads for hours.
+// Work on threads of its own, with a promise. Not libuv's pool: a training run would hold one of its four threads for
+// hours.
 
 #include <exception>
 
@@ -39,8 +40,8 @@ StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::funct
   job->wake = std::move(wake);
   auto* settlement = new Settlement{Napi::Promise::Deferred::New(env), {}, nullptr, job};
   const Napi::Promise promise = settlement->deferred.Promise();
-  // The function is never called: the call-back below runs on the JavaScript thread with the settlement. Its environment may
-  // be gone by then; the settlement is freed all the same.
+  // The function is never called: the call-back below runs on the JavaScript thread with the settlement. Its
+  // environment may be gone by then; the settlement is freed all the same.
   auto done = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
                                             "onelogit job", 0, 1);
   {
@@ -56,12 +57,13 @@ StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::funct
     }
     work = nullptr;  // what it captured is released here, before the promise is settled
     job->finished.store(true);
-    const napi_status status = done.NonBlockingCall(settlement, [](Napi::Env call_env, Napi::Function, Settlement* data) {
-      const std::unique_ptr<Settlement> owned(data);
-      if (static_cast<napi_env>(call_env) != nullptr) settle(call_env, *owned);
-    });
-    // The environment is closing: stop_jobs is joining this thread, nobody will be told. `settlement` holds references into that
-    // environment, which may only be dropped on its thread: leave it.
+    const napi_status status =
+        done.NonBlockingCall(settlement, [](Napi::Env call_env, Napi::Function, Settlement* data) {
+          const std::unique_ptr<Settlement> owned(data);
+          if (static_cast<napi_env>(call_env) != nullptr) settle(call_env, *owned);
+        });
+    // The environment is closing: stop_jobs is joining this thread, nobody will be told. `settlement` holds references
+    // into that environment, which may only be dropped on its thread: leave it.
     if (status == napi_ok) done.Release();
   });
   return {promise, job};

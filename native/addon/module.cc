@@ -12,8 +12,8 @@
 namespace onelogit::addon {
 namespace {
 
-// Node unloads an addon when the last environment that loaded it ends (a worker thread, say). Our pool's threads would then
-// run unmapped code: stay.
+// Node unloads an addon when the last environment that loaded it ends (a worker thread, say). Our pool's threads would
+// then run unmapped code: stay.
 void stay_loaded() {
   Dl_info info;
   if (dladdr(reinterpret_cast<void*>(&stay_loaded), &info) != 0 && info.dli_fname != nullptr)

@@ -24,9 +24,9 @@ enum class ExampleType { uint8, float32, int32 };
 // x → (x · scale − mean_c) / standard_deviation_c, c the position modulo `channels` (the last axis of the example).
 struct PreprocessingView {
   float scale = 1.0f;
-  std::int64_t channels = 0;                   // 0: no mean and standard deviation
-  const float* mean = nullptr;                 // float32[channels], host memory
-  const float* standard_deviation = nullptr;   // float32[channels], host memory
+  std::int64_t channels = 0;                  // 0: no mean and standard deviation
+  const float* mean = nullptr;                // float32[channels], host memory
+  const float* standard_deviation = nullptr;  // float32[channels], host memory
 };
 
 // A loss made ready for one class count: holds its workspace and noise tables in device memory.
@@ -58,8 +58,8 @@ class Backend {
                     float alpha, const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta,
                     float* c, std::int64_t ldc) = 0;
 
-  // ---- dense: weight is outputs×inputs (one output unit, so one class, is one contiguous row), bias outputs or null ----
-  // y (m×outputs) = x (m×inputs) · weightᵀ + bias
+  // ---- dense: weight is outputs×inputs (one output unit, so one class, is one contiguous row), bias outputs or null
+  // ---- y (m×outputs) = x (m×inputs) · weightᵀ + bias
   virtual void dense_forward(const float* x, const float* weight, const float* bias, float* y, std::int64_t m,
                              std::int64_t inputs, std::int64_t outputs) = 0;
   // dx (m×inputs) = dy (m×outputs) · weight
@@ -75,8 +75,8 @@ class Backend {
   // (m/(m−1); biased when m = 1), as PyTorch does.
   virtual void batch_norm_forward_training(const float* x, const float* gamma, const float* beta, float epsilon,
                                            float momentum, float* running_mean, float* running_variance,
-                                           float* saved_mean, float* saved_inverse_deviation, float* y,
-                                           std::int64_t m, std::int64_t features) = 0;
+                                           float* saved_mean, float* saved_inverse_deviation, float* y, std::int64_t m,
+                                           std::int64_t features) = 0;
   virtual void batch_norm_forward_inference(const float* x, const float* gamma, const float* beta, float epsilon,
                                             const float* running_mean, const float* running_variance, float* y,
                                             std::int64_t m, std::int64_t features) = 0;
@@ -86,10 +86,10 @@ class Backend {
                                    std::int64_t m, std::int64_t features) = 0;
 
   // ---- elementwise; y may alias x, dx may alias dy ----
-  virtual void relu_forward(const float* x, float* y, std::int64_t size) = 0;                        // NaN stays NaN
-  virtual void relu_backward(const float* y, const float* dy, float* dx, std::int64_t size) = 0;     // y > 0 ? dy : 0
-  // y = keep ? x/(1−rate) : 0; keep is a function of (seed, step, element index) alone: the backward pass is the same call
-  // on dy. Philox4x32-10, key = seed, counter = (element/4, step).
+  virtual void relu_forward(const float* x, float* y, std::int64_t size) = 0;                     // NaN stays NaN
+  virtual void relu_backward(const float* y, const float* dy, float* dx, std::int64_t size) = 0;  // y > 0 ? dy : 0
+  // y = keep ? x/(1−rate) : 0; keep is a function of (seed, step, element index) alone: the backward pass is the same
+  // call on dy. Philox4x32-10, key = seed, counter = (element/4, step).
   virtual void dropout(const float* x, float* y, std::int64_t size, float rate, std::uint64_t seed,
                        std::uint64_t step) = 0;
   // Softmax of each row, max-shifted.

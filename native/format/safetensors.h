@@ -1,6 +1,6 @@
-// Reading and writing of the safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian header
-// length N, N bytes of JSON, then the tensors' bytes. Everything read is bounds-checked before use: a file is hostile
-// until shown otherwise.
+// Reading and writing of the safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian
+// header length N, N bytes of JSON, then the tensors' bytes. Everything read is bounds-checked before use: a file is
+// hostile until shown otherwise.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace onelogit {
 
 struct TensorEntry {
   std::string name;
-  std::string dtype;                // "F32", "F16", "BF16", "I8", "U8", "I32", "I64", "F64", …
+  std::string dtype;  // "F32", "F16", "BF16", "I8", "U8", "I32", "I64", "F64", …
   std::vector<std::int64_t> shape;
   std::uint64_t begin = 0, end = 0;  // bytes, relative to the start of the data
   std::int64_t elements() const;
@@ -25,8 +25,8 @@ struct TensorEntry {
 class SafetensorsFile {
  public:
   // Throws ERR_ONELOGIT_FILE (cannot be opened or read) or ERR_ONELOGIT_FORMAT (what was expected, what came): header
-  // larger than 100 MB or than the file, not the JSON of the format, duplicate names, unknown dtype, shape × dtype size ≠ end − begin
-  // (overflow included), ranges that overlap, leave holes, or pass the end of the file.
+  // larger than 100 MB or than the file, not the JSON of the format, duplicate names, unknown dtype, shape × dtype size
+  // ≠ end − begin (overflow included), ranges that overlap, leave holes, or pass the end of the file.
   static SafetensorsFile open(const std::string& path);
   // The same checks on bytes in memory (fuzzing, tests); `size` bytes must outlive the object.
   static SafetensorsFile parse(std::span<const std::uint8_t> bytes, const std::string& name);
@@ -37,7 +37,7 @@ class SafetensorsFile {
 
   const std::string& path() const;
   const std::map<std::string, std::string>& metadata() const;
-  const std::vector<TensorEntry>& tensors() const;   // in order of `begin`
+  const std::vector<TensorEntry>& tensors() const;  // in order of `begin`
   const TensorEntry* find(const std::string& name) const;
   // Reads a tensor's bytes (pread: truncation after opening is an error, not a signal).
   void read(const TensorEntry& tensor, void* destination, std::uint64_t offset, std::uint64_t bytes) const;
@@ -58,9 +58,9 @@ struct TensorToWrite {
   std::function<void(const std::function<void(const void*, std::size_t)>& sink)> produce;
 };
 
-// Atomic: a temporary file beside `path` (its name unique to process and call), fsync, rename, fsync of the directory; the
-// temporary file is removed on failure. Keeps the permissions of a file it replaces. Tensor data starts 64-byte aligned.
-// Throws ERR_ONELOGIT_FILE with the system's reason.
+// Atomic: a temporary file beside `path` (its name unique to process and call), fsync, rename, fsync of the directory;
+// the temporary file is removed on failure. Keeps the permissions of a file it replaces. Tensor data starts 64-byte
+// aligned. Throws ERR_ONELOGIT_FILE with the system's reason.
 void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
                        const std::vector<TensorToWrite>& tensors);
 

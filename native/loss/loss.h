@@ -29,8 +29,8 @@ struct LossSpec {
   float margin = 1.0f;                    // γ: max-margin, batch-max-margin
   float alpha = 0.1f;                     // α: self-normalization
   // nce
-  double noise_ratio = 0.0;          // t; 0 means the default: num_sampled, or k when the expectation is exact
-  std::int64_t num_sampled = 0;      // S; 0 means the exact expectation over all k classes
+  double noise_ratio = 0.0;      // t; 0 means the default: num_sampled, or k when the expectation is exact
+  std::int64_t num_sampled = 0;  // S; 0 means the exact expectation over all k classes
   NoiseKind noise = NoiseKind::uniform;
   std::vector<float> noise_weights;  // NoiseKind::weights: k positive weights; unigram: set by training from counts
   NoiseSamples samples = NoiseSamples::shared;
@@ -51,7 +51,8 @@ void check_labels(const std::int32_t* labels, std::int64_t count, std::int64_t c
 
 // The noise distribution q of nce (k values, > 0, sum 1), in float64. Throws for unigram without weights.
 std::vector<double> noise_distribution(const LossSpec& spec, std::int64_t classes);
-// What `fit` puts into an all-zero last bias before the first step (losses.md, "Starting point at large k"); empty: zeros.
+// What `fit` puts into an all-zero last bias before the first step (losses.md, "Starting point at large k"); empty:
+// zeros.
 std::vector<float> prior_bias(const LossSpec& spec, std::int64_t classes);
 
 }  // namespace onelogit

@@ -6,8 +6,9 @@
 
 namespace onelogit {
 
-// Average precision as scikit-learn's average_precision_score: Σ_n (R_n − R_{n−1}) P_n over distinct thresholds, ties taken
-// together. `positives` is n bytes of 0 or 1. Throws ERR_ONELOGIT_NO_POSITIVES, ERR_ONELOGIT_NOT_FINITE (a NaN score).
+// Average precision as scikit-learn's average_precision_score: Σ_n (R_n − R_{n−1}) P_n over distinct thresholds, ties
+// taken together. `positives` is n bytes of 0 or 1. Throws ERR_ONELOGIT_NO_POSITIVES, ERR_ONELOGIT_NOT_FINITE (a NaN
+// score).
 double average_precision(const float* scores, const std::uint8_t* positives, std::int64_t n);
 
 // Precision at the highest threshold whose recall is at least `recall` (0 < recall ≤ 1), ties taken together.

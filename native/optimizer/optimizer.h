@@ -10,13 +10,14 @@ enum class OptimizerKind { sgd, adam, adamw };
 struct OptimizerSpec {
   OptimizerKind kind = OptimizerKind::sgd;
   float learning_rate = 0.1f;
-  float momentum = 0.0f;       // sgd
-  bool nesterov = false;       // sgd
-  float weight_decay = 0.0f;   // sgd, adam: added to the gradient (L2); adamw: decoupled. All parameters, as PyTorch does.
-  float beta1 = 0.9f;          // adam, adamw
+  float momentum = 0.0f;  // sgd
+  bool nesterov = false;  // sgd
+  float weight_decay =
+      0.0f;            // sgd, adam: added to the gradient (L2); adamw: decoupled. All parameters, as PyTorch does.
+  float beta1 = 0.9f;  // adam, adamw
   float beta2 = 0.999f;
   float epsilon = 1e-8f;
-  float clip_norm = 0.0f;      // global gradient norm is clipped to this; 0: no clipping
+  float clip_norm = 0.0f;  // global gradient norm is clipped to this; 0: no clipping
 };
 
 // How many float32 state arrays of the parameters' size the optimizer keeps: 0 (plain sgd), 1 (momentum), 2 (adam).

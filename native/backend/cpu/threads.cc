@@ -64,8 +64,8 @@ class Pool {
     inside_ = true;
     body_ = &body;
     pending_.store(count, std::memory_order_relaxed);
-    // One word holds the job's number, its slice count and the next slice: a worker that wakes late cannot claim a slice
-    // of one job by the bounds of another.
+    // One word holds the job's number, its slice count and the next slice: a worker that wakes late cannot claim a
+    // slice of one job by the bounds of another.
     const std::uint64_t job = ((ticket_.load(std::memory_order_relaxed) >> 32) + 1) & 0xffffffffU;
     ticket_.store(job << 32 | static_cast<std::uint64_t>(count) << 16, std::memory_order_release);
     generation_.store(static_cast<std::uint32_t>(job), std::memory_order_seq_cst);

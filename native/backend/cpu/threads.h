@@ -1,5 +1,5 @@
-// The pool that every heavy CPU operation uses. Slices are cut by thread count alone, never by who runs them, so results
-// are deterministic for a given thread count.
+// The pool that every heavy CPU operation uses. Slices are cut by thread count alone, never by who runs them, so
+// results are deterministic for a given thread count.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ class FunctionRef<Result(Arguments...)> {
  public:
   template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, FunctionRef>>>
   FunctionRef(F&& f)  // NOLINT: implicit on purpose
-      : object_(const_cast<void*>(static_cast<const void*>(&f))), call_([](void* object, Arguments... arguments) -> Result {
+      : object_(const_cast<void*>(static_cast<const void*>(&f))),
+        call_([](void* object, Arguments... arguments) -> Result {
           return (*static_cast<std::remove_reference_t<F>*>(object))(arguments...);
         }) {}
   Result operator()(Arguments... arguments) const { return call_(object_, arguments...); }
@@ -29,9 +30,9 @@ class FunctionRef<Result(Arguments...)> {
 // $ONELOGIT_THREADS (1 … 1024). Fixed at first use.
 int thread_count();
 
-// Runs body(slice) for every slice in [0, count), count < 65536, on the pool and the calling thread; returns when all are done. If the
-// pool is busy with another caller's work, or this is a nested call, the calling thread runs all slices itself.
-// `body` must not throw.
+// Runs body(slice) for every slice in [0, count), count < 65536, on the pool and the calling thread; returns when all
+// are done. If the pool is busy with another caller's work, or this is a nested call, the calling thread runs all
+// slices itself. `body` must not throw.
 void parallel_slices(int count, FunctionRef<void(int slice)> body);
 
 // Cuts [0, n) into at most thread_count() runs of at least `grain` elements, each but the last a multiple of `align`,

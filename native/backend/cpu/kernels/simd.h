@@ -1,5 +1,5 @@
-// Vectors of float32 as wide as the instruction set this file is compiled for, on GCC's and clang's vector extension: the
-// same source gives SSE2, AVX2, AVX-512 and NEON. Only for kernels/*.cc (see dispatch.h).
+// Vectors of float32 as wide as the instruction set this file is compiled for, on GCC's and clang's vector extension:
+// the same source gives SSE2, AVX2, AVX-512 and NEON. Only for kernels/*.cc (see dispatch.h).
 #pragma once
 
 #include <cstdint>
