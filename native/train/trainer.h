@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "format/safetensors.h"
 #include "loss/loss.h"
 #include "model/model.h"
 #include "optimizer/optimizer.h"
@@ -72,7 +73,8 @@ struct TrainOptions {
   // Metadata of a checkpoint beside the trainer's own "training.…" entries: whatever Model.load needs. Called on the
   // training thread when one is written, because preprocessing may be fixed by the first batch only.
   std::function<std::map<std::string, std::string>(const Model&)> metadata;
-  std::string resume_path;  // continue bit for bit from this checkpoint
+  std::vector<TensorToWrite> extra_tensors;  // of a checkpoint, beside the model's and the trainer's own: class names
+  std::string resume_path;                   // continue bit for bit from this checkpoint
 };
 
 struct ValidationResult {

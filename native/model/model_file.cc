@@ -1,0 +1,80 @@
+#include "model/model_file.h"
+
+#include <algorithm>
+#include <string>
+
+#include "error.h"
+
+namespace onelogit {
+namespace {
+
+constexpr std::int64_t piece = 1 << 20;  // float32 values, 4 MiB
+
+[[noreturn]] void reject(const SafetensorsFile& file, const std::string& expected, const std::string& received) {
+  throw Error(ErrorKind::operation, "ERR_ONELOGIT_FORMAT",
+              "Expected " + expected + " for " + file.path() + " but received " + received);
+}
+
+const TensorEntry& entry_for(const SafetensorsFile& file, const NamedTensor& tensor) {
+  const std::string wanted = "a tensor '" + tensor.name + "' of shape " + describe_shape(tensor.shape);
+  const TensorEntry* entry = file.find(tensor.name);
+  if (entry == nullptr) reject(file, wanted, "a file without it");
+  if (entry->shape != tensor.shape) reject(file, wanted, "shape " + describe_shape(entry->shape));
+  if (entry->dtype != "F32" && entry->dtype != "F16" && entry->dtype != "BF16" && entry->dtype != "F64")
+    reject(file, wanted + " and floating-point type", "type " + entry->dtype);
+  return *entry;
+}
+
+}  // namespace
+
+std::vector<TensorToWrite> tensors_to_write(const std::vector<NamedTensor>& tensors, Backend& backend) {
+  std::vector<TensorToWrite> result;
+  result.reserve(tensors.size());
+  for (const NamedTensor& tensor : tensors) {
+    result.push_back({tensor.name, "F32", tensor.shape, [&tensor, &backend](const auto& sink) {
+                        const std::int64_t size = shape_size(tensor.shape);
+                        std::vector<float> values(static_cast<std::size_t>(std::min(size, piece)));
+                        for (std::int64_t begin = 0; begin < size; begin += piece) {
+                          const std::size_t bytes =
+                              static_cast<std::size_t>(std::min(piece, size - begin)) * sizeof(float);
+                          backend.download(values.data(), tensor.data + begin, bytes);
+                          sink(values.data(), bytes);
+                        }
+                      }});
+  }
+  return result;
+}
+
+void read_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors, Backend& backend) {
+  for (const NamedTensor& tensor : tensors) entry_for(file, tensor);
+  std::vector<float> values;
+  for (const NamedTensor& tensor : tensors) {
+    const TensorEntry& entry = entry_for(file, tensor);
+    const std::int64_t size = shape_size(tensor.shape);
+    if (entry.dtype != "F32") {
+      values.resize(static_cast<std::size_t>(size));
+      file.read_float32(entry, values.data());
+      backend.upload(tensor.data, values.data(), values.size() * sizeof(float));
+      continue;
+    }
+    values.resize(static_cast<std::size_t>(std::min(size, piece)));
+    for (std::int64_t begin = 0; begin < size; begin += piece) {
+      const std::size_t bytes = static_cast<std::size_t>(std::min(piece, size - begin)) * sizeof(float);
+      file.read(entry, values.data(), static_cast<std::uint64_t>(begin) * sizeof(float), bytes);
+      backend.upload(tensor.data + begin, values.data(), bytes);
+    }
+  }
+}
+
+void check_no_other_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors,
+                            const std::vector<std::string_view>& other_prefixes) {
+  for (const TensorEntry& entry : file.tensors()) {
+    const bool own = std::any_of(tensors.begin(), tensors.end(),
+                                 [&](const NamedTensor& tensor) { return tensor.name == entry.name; });
+    const bool other = std::any_of(other_prefixes.begin(), other_prefixes.end(),
+                                   [&](std::string_view prefix) { return entry.name.starts_with(prefix); });
+    if (!own && !other) reject(file, "only tensors of its layers", "an unknown tensor '" + entry.name + "'");
+  }
+}
+
+}  // namespace onelogit

@@ -1,0 +1,25 @@
+// Tensors of a model in a safetensors file, under their own names ("0.weight").
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "format/safetensors.h"
+#include "model/model.h"
+
+namespace onelogit {
+
+// What write_safetensors needs to write `tensors` out of memory of `backend`, in pieces: a large class matrix is never
+// copied as a whole. `tensors` and `backend` must outlive the result.
+std::vector<TensorToWrite> tensors_to_write(const std::vector<NamedTensor>& tensors, Backend& backend);
+
+// Fills `tensors` from those of the same names in `file` (F32, F16, BF16, F64). Every name, shape and dtype is checked
+// before the first value changes: ERR_ONELOGIT_FORMAT naming the file, the tensor, what was expected and what is there.
+void read_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors, Backend& backend);
+
+// Throws ERR_ONELOGIT_FORMAT for a tensor of `file` that is none of `tensors` and whose name begins with none of
+// `other_prefixes`.
+void check_no_other_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors,
+                            const std::vector<std::string_view>& other_prefixes);
+
+}  // namespace onelogit
