@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# npm run lint:native: layout (clang-format) and likely mistakes (clang-tidy) of the C++ sources. Needs a configured build.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Tracked files and new ones; in a tree without git, what is there.
+sources() { git ls-files -co --exclude-standard -- "$@" 2>/dev/null || find native test -name "${1##*/}" -o -name "${2##*/}"; }
+
+sources 'native/**.cc' 'native/**.h' 'test/**.cc' 'test/**.h' | xargs clang-format --dry-run -Werror
+
+[[ -f build/compile_commands.json ]] || node scripts/build-native.mjs
+# One compile command per source: a kernel has one per instruction set, and its mistakes are the same in each.
+tidy=$(mktemp -d)
+trap 'rm -rf "$tidy"' EXIT
+node - build/compile_commands.json "$tidy" <<'JS'
+const { readFileSync, writeFileSync } = require('node:fs');
+const { relative } = require('node:path');
+const [from, to] = process.argv.slice(2);
+const seen = new Map();
+for (const entry of JSON.parse(readFileSync(from, 'utf8'))) {
+  const file = relative(process.cwd(), entry.file);
+  // The last one wins: the widest instruction set.
+  if (file.startsWith('native/')) seen.set(file, entry);
+}
+writeFileSync(`${to}/compile_commands.json`, JSON.stringify([...seen.values()]));
+writeFileSync(`${to}/files`, [...seen.keys()].join('\n'));
+JS
+xargs -P "$(nproc)" -n 1 clang-tidy -p "$tidy" --quiet <"$tidy/files" 2> >(grep -vE 'warnings? (generated|treated)|Suppressed|Use -header-filter' >&2 || true)
