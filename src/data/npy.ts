@@ -1,0 +1,107 @@
+/**
+ * Reads NumPy's .npy files (format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): what
+ * `numpy.save` writes for a C-ordered array of float32, uint8 or int32. A file is hostile until shown otherwise.
+ */
+import { readFile } from 'node:fs/promises';
+import { OneLogitError } from '../errors.js';
+
+/** A C-ordered array: `data` holds the product of `shape` elements, row-major. */
+export interface NpyArray {
+  shape: number[];
+  data: Float32Array | Uint8Array | Int32Array;
+}
+
+const elementTypes = {
+  '<f4': Float32Array,
+  '|u1': Uint8Array,
+  '<i4': Int32Array,
+} as const;
+
+function formatError(expected: string, name: string, received: string): OneLogitError {
+  return new OneLogitError('ERR_ONELOGIT_FORMAT', `Expected ${expected} in ${name} but received ${received}`);
+}
+
+/** Shown in an error: short, and nothing that a terminal would act on. */
+function printable(text: string): string {
+  const safe = text.replace(/[^\x20-\x7e]/g, '?');
+  return safe.length > 60 ? `'${safe.slice(0, 57)}…'` : `'${safe}'`;
+}
+
+/** The header is a Python dictionary literal with exactly these keys, in any order. */
+function parseHeader(text: string, name: string): { descr: string; fortranOrder: boolean; shape: number[] } {
+  const entry = /\s*(['"])(descr|fortran_order|shape)\1\s*:\s*(?:'([^'\\]*)'|"([^"\\]*)"|(True|False)|\(([\d\s,]*)\))\s*(?:,|(?=\}))/y;
+  const fail = () => formatError("a header with 'descr', 'fortran_order' and 'shape'", name, printable(text.trim()));
+  if (text[0] !== '{') throw fail();
+  entry.lastIndex = 1;
+  let descr: string | undefined;
+  let fortranOrder: boolean | undefined;
+  let shape: number[] | undefined;
+  let end = 1;
+  for (let match = entry.exec(text); match; match = entry.exec(text)) {
+    end = entry.lastIndex;
+    const [, , key, single, double, boolean, tuple] = match;
+    const string = single ?? double;
+    if (key === 'descr' && string !== undefined && descr === undefined) descr = string;
+    else if (key === 'fortran_order' && boolean !== undefined && fortranOrder === undefined) fortranOrder = boolean === 'True';
+    else if (key === 'shape' && tuple !== undefined && shape === undefined) shape = parseShape(tuple, fail);
+    else throw fail();
+  }
+  if (!/^\s*\}\s*$/.test(text.slice(end)) || descr === undefined || fortranOrder === undefined || shape === undefined) throw fail();
+  return { descr, fortranOrder, shape };
+}
+
+function parseShape(tuple: string, fail: () => OneLogitError): number[] {
+  const items = tuple.split(',').map((item) => item.trim());
+  // A tuple of one is written (5,); the empty one ().
+  if (items.at(-1) === '') items.pop();
+  else if (items.length === 1) throw fail();
+  if (items.length > 32 || items.some((item) => !/^\d{1,15}$/.test(item))) throw fail();
+  return items.map(Number);
+}
+
+/**
+ * The array in the bytes of a .npy file.
+ * @param bytes The whole file.
+ * @param name What to call it in errors.
+ * @throws OneLogitError `ERR_ONELOGIT_FORMAT`: not a .npy file, another element type or order, or a length that its header
+ *   does not announce.
+ */
+export function parseNpy(bytes: Uint8Array, name = 'the .npy data'): NpyArray {
+  const magic = '\x93NUMPY';
+  if (bytes.length < 10 || [...magic].some((letter, i) => bytes[i] !== letter.charCodeAt(0)))
+    throw formatError('a .npy file (it begins with \\x93NUMPY)', name, bytes.length < 10 ? `${bytes.length} bytes` : 'something else');
+  const major = bytes[6]!;
+  if (major < 1 || major > 3) throw formatError('format version 1, 2 or 3', name, String(major));
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = major === 1 ? 10 : 12;
+  const headerLength = major === 1 ? view.getUint16(8, true) : bytes.length >= 12 ? view.getUint32(8, true) : Infinity;
+  if (start + headerLength > bytes.length) throw formatError(`a header of ${headerLength} bytes`, name, 'the end of the file');
+  if (headerLength > 65536) throw formatError('a header of at most 65536 bytes', name, `${headerLength}`);
+  const { descr, fortranOrder, shape } = parseHeader(new TextDecoder('latin1').decode(bytes.subarray(start, start + headerLength)), name);
+  const ElementArray = Object.hasOwn(elementTypes, descr) ? elementTypes[descr as keyof typeof elementTypes] : undefined;
+  if (!ElementArray)
+    throw formatError("float32 ('<f4'), uint8 ('|u1') or int32 ('<i4')", name, `${printable(descr)}; convert with array.astype('float32')`);
+  if (fortranOrder) throw formatError('C order', name, 'Fortran order; convert with numpy.ascontiguousarray(array)');
+  const length = shape.reduce((product, size) => product * size, 1);
+  const received = bytes.length - start - headerLength;
+  if (length * ElementArray.BYTES_PER_ELEMENT !== received)
+    throw formatError(`${length * ElementArray.BYTES_PER_ELEMENT} bytes for the shape (${shape.join(', ')})`, name, `${received}`);
+  // A copy: the elements need not be aligned in the file, and the caller owns what it gets. (Buffer's slice would be a view.)
+  return { shape, data: new ElementArray(new Uint8Array(bytes.subarray(start + headerLength)).buffer) };
+}
+
+/**
+ * Reads a .npy file.
+ * @throws OneLogitError `ERR_ONELOGIT_FILE` when it cannot be read, `ERR_ONELOGIT_FORMAT` as {@link parseNpy}.
+ */
+export async function readNpy(path: string): Promise<NpyArray> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a readable file for ${path} but received: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  return parseNpy(bytes, path);
+}
