@@ -1,0 +1,143 @@
+#include "format/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <random>
+#include <system_error>
+
+#include "error.h"
+
+namespace onelogit {
+namespace {
+
+constexpr std::size_t buffer_bytes = 1 << 20;
+
+[[noreturn]] void fail_at(const std::string& path, const std::string& received) {
+  throw Error(ErrorKind::operation, "ERR_ONELOGIT_FILE",
+              "Expected a writable file for " + path + " but received " + received);
+}
+std::string reason(int error) { return std::generic_category().message(error); }
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// The file that `path` names after its last component's links, which need not exist.
+std::string follow_links(const std::string& path) {
+  std::string target = path;
+  for (int links = 0; links < 40; ++links) {
+    char text[PATH_MAX];
+    const ssize_t length = ::readlink(target.c_str(), text, sizeof(text));
+    if (length < 0) return target;  // not a link, or not there: opening will tell
+    const std::string next(text, static_cast<std::size_t>(length));
+    target = next.starts_with('/') ? next : directory_of(target) + "/" + next;
+  }
+  fail_at(path, reason(ELOOP));
+}
+
+// A name beside the target that no other process or call uses: a crashed writer's left-overs never collide either.
+std::string temporary_name(const std::string& target) {
+  static std::atomic<std::uint64_t> calls{0};
+  static const std::uint64_t process = std::random_device{}() + (std::uint64_t{std::random_device{}()} << 32);
+  const std::size_t slash = target.rfind('/');
+  const std::string directory = slash == std::string::npos ? "" : target.substr(0, slash + 1);
+  std::string base = target.substr(slash == std::string::npos ? 0 : slash + 1);
+  if (base.size() > 150) base.resize(150);  // a name has at most 255 bytes
+  return directory + "." + base + "." + std::to_string(::getpid()) + "." + std::to_string(process) + "." +
+         std::to_string(calls.fetch_add(1)) + ".tmp";
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(const std::string& path) : path_(path) {
+  if (path.empty() || path.find('\0') != std::string::npos)
+    fail_at("a path", path.empty() ? "an empty one" : "a NUL character in it");
+  target_ = follow_links(path);
+  struct stat status;
+  const bool replaces = ::stat(target_.c_str(), &status) == 0;
+  if (replaces && !S_ISREG(status.st_mode))
+    fail_at(path, S_ISDIR(status.st_mode) ? "a directory" : "something that is not a regular file");
+  buffer_.reserve(buffer_bytes);
+  temporary_ = temporary_name(target_);
+  // A replaced file may be private: its successor is not readable by others for a moment.
+  do {
+    descriptor_ =
+        ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, replaces ? 0600 : 0666);
+  } while (descriptor_ < 0 && errno == EINTR);
+  if (descriptor_ < 0) fail(errno);
+  if (replaces) {
+    struct stat own;
+    // Only the superuser may give a file away; for others the writer owns it, as with any rename.
+    if (::fstat(descriptor_, &own) == 0 && (own.st_uid != status.st_uid || own.st_gid != status.st_gid) &&
+        ::fchown(descriptor_, status.st_uid, status.st_gid) != 0)
+      errno = 0;
+    if (::fchmod(descriptor_, status.st_mode & 0777) != 0) {
+      const int error = errno;
+      ::close(descriptor_);
+      ::unlink(temporary_.c_str());
+      fail(error);
+    }
+  }
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::fail(int error) const { fail_at(path_, reason(error)); }
+
+void AtomicFile::write(const void* data, std::size_t bytes) {
+  const auto* from = static_cast<const std::uint8_t*>(data);
+  if (bytes > buffer_bytes - buffer_.size()) flush();
+  if (bytes >= buffer_bytes)
+    write_through(from, bytes);
+  else
+    buffer_.insert(buffer_.end(), from, from + bytes);
+}
+
+void AtomicFile::flush() {
+  write_through(buffer_.data(), buffer_.size());
+  buffer_.clear();
+}
+
+void AtomicFile::write_through(const std::uint8_t* data, std::size_t bytes) {
+  while (bytes > 0) {
+    const ssize_t written = ::write(descriptor_, data, std::min<std::size_t>(bytes, 1u << 30));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(errno);
+    data += written;
+    bytes -= static_cast<std::size_t>(written);
+  }
+}
+
+void AtomicFile::commit() {
+  flush();
+#ifdef __APPLE__
+  // fsync leaves the data in the drive's cache there. Not every file system has F_FULLFSYNC.
+  if (::fcntl(descriptor_, F_FULLFSYNC) != 0 && ::fsync(descriptor_) != 0) fail(errno);
+#else
+  if (::fsync(descriptor_) != 0) fail(errno);
+#endif
+  const int descriptor = descriptor_;
+  descriptor_ = -1;
+  if (::close(descriptor) != 0 && errno != EINTR) fail(errno);
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
+  temporary_.clear();
+  // The rename itself must survive a power cut. Some file systems cannot sync a directory (EINVAL): they order by
+  // themselves.
+  const int directory = ::open(directory_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return;  // a directory that may be written but not read: the rename is done
+  const int error = ::fsync(directory) != 0 ? errno : 0;
+  ::close(directory);
+  if (error != 0 && error != EINVAL) fail(error);
+}
+
+}  // namespace onelogit

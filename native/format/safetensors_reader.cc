@@ -1,0 +1,196 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <numeric>
+#include <system_error>
+
+#include "error.h"
+#include "format/dtype.h"
+#include "format/safetensors_header.h"
+#include "format/utf8.h"
+#include "tensor/half.h"
+
+namespace onelogit {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "safetensors are little-endian and read as they are");
+
+[[noreturn]] void fail_file(const std::string& expected, const std::string& received) {
+  throw Error(ErrorKind::operation, "ERR_ONELOGIT_FILE", "Expected " + expected + " but received " + received);
+}
+[[noreturn]] void fail_format(const std::string& expected, const std::string& received) {
+  throw Error(ErrorKind::operation, "ERR_ONELOGIT_FORMAT", "Expected " + expected + " but received " + received);
+}
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int value) : value_(value) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  int get() const { return value_; }
+
+ private:
+  int value_ = -1;
+};
+
+}  // namespace
+
+struct SafetensorsFile::Implementation {
+  Implementation(std::string path_, int descriptor_) : path(std::move(path_)), descriptor(descriptor_) {}
+
+  std::string path;
+  Descriptor descriptor;                  // of an opened file; or
+  std::span<const std::uint8_t> bytes{};  // the whole file in memory
+  std::uint64_t data_start = 0, data_bytes = 0;
+  SafetensorsHeader header;
+  std::vector<std::uint32_t> by_name;  // indices of header.tensors
+
+  // `offset` is from the start of the file. What was there at opening but is not now is an error.
+  void read_at(std::uint64_t offset, void* destination, std::uint64_t count) const {
+    auto* out = static_cast<std::uint8_t*>(destination);
+    if (descriptor.get() < 0) {
+      if (offset > bytes.size() || count > bytes.size() - offset)
+        fail_format("a complete file for " + path, std::to_string(bytes.size()) + " bytes");
+      if (count != 0) std::memcpy(out, bytes.data() + offset, count);
+      return;
+    }
+    while (count > 0) {
+      const std::size_t piece = static_cast<std::size_t>(std::min<std::uint64_t>(count, 1u << 30));
+      const ssize_t got = ::pread(descriptor.get(), out, piece, static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) fail_file("a readable file for " + path, reason(errno));
+      if (got == 0)
+        fail_file("the file " + path + " to keep its size while it is open",
+                  "its end at byte " + std::to_string(offset));
+      out += got;
+      offset += static_cast<std::uint64_t>(got);
+      count -= static_cast<std::uint64_t>(got);
+    }
+  }
+
+  void parse(std::uint64_t size) {
+    if (size < 8) fail_format("a safetensors file of at least 8 bytes for " + path, std::to_string(size) + " bytes");
+    std::uint64_t header_bytes = 0;
+    read_at(0, &header_bytes, sizeof(header_bytes));
+    if (header_bytes > largest_safetensors_header)
+      fail_format("a safetensors header of at most " + std::to_string(largest_safetensors_header) + " bytes in " + path,
+                  "a header length of " + std::to_string(header_bytes));
+    if (header_bytes > size - 8)
+      fail_format("a safetensors header within the " + std::to_string(size) + " bytes of " + path,
+                  "a header length of " + std::to_string(header_bytes));
+    std::string json(static_cast<std::size_t>(header_bytes), '\0');
+    read_at(8, json.data(), header_bytes);
+    data_start = 8 + header_bytes;
+    data_bytes = size - data_start;
+    header = parse_safetensors_header(json, path);
+    check_safetensors_tensors(header.tensors, data_bytes, path);
+    by_name.resize(header.tensors.size());
+    std::iota(by_name.begin(), by_name.end(), 0u);
+    std::sort(by_name.begin(), by_name.end(),
+              [&](std::uint32_t a, std::uint32_t b) { return header.tensors[a].name < header.tensors[b].name; });
+  }
+};
+
+std::int64_t TensorEntry::elements() const {
+  std::uint64_t bytes = 0;
+  if (!tensor_bytes(shape, 8, bytes))
+    fail_format("a shape with fewer than 2^60 elements for tensor " + quoted(name), "a larger one");
+  return static_cast<std::int64_t>(bytes);
+}
+
+SafetensorsFile::SafetensorsFile(std::unique_ptr<Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
+SafetensorsFile::SafetensorsFile(SafetensorsFile&&) noexcept = default;
+SafetensorsFile& SafetensorsFile::operator=(SafetensorsFile&&) noexcept = default;
+SafetensorsFile::~SafetensorsFile() = default;
+
+SafetensorsFile SafetensorsFile::open(const std::string& path) {
+  if (path.find('\0') != std::string::npos) fail_file("a path without NUL characters", quoted(path));
+  // O_NONBLOCK: a FIFO without a writer opens at once and is refused below, instead of waiting for ever.
+  int descriptor;
+  do {
+    descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  } while (descriptor < 0 && errno == EINTR);
+  if (descriptor < 0) fail_file("a readable file for " + path, reason(errno));
+  auto implementation = std::make_unique<Implementation>(path, descriptor);
+  struct stat status;
+  if (::fstat(descriptor, &status) != 0) fail_file("a readable file for " + path, reason(errno));
+  if (!S_ISREG(status.st_mode))
+    fail_file("a regular file for " + path, S_ISDIR(status.st_mode)    ? "a directory"
+                                            : S_ISFIFO(status.st_mode) ? "a FIFO"
+                                                                       : "a device or socket");
+  implementation->parse(static_cast<std::uint64_t>(status.st_size));
+  return SafetensorsFile(std::move(implementation));
+}
+
+SafetensorsFile SafetensorsFile::parse(std::span<const std::uint8_t> bytes, const std::string& name) {
+  auto implementation = std::make_unique<Implementation>(name, -1);
+  implementation->bytes = bytes;
+  implementation->parse(bytes.size());
+  return SafetensorsFile(std::move(implementation));
+}
+
+const std::string& SafetensorsFile::path() const { return implementation_->path; }
+const std::map<std::string, std::string>& SafetensorsFile::metadata() const { return implementation_->header.metadata; }
+const std::vector<TensorEntry>& SafetensorsFile::tensors() const { return implementation_->header.tensors; }
+
+const TensorEntry* SafetensorsFile::find(const std::string& name) const {
+  const auto& tensors = implementation_->header.tensors;
+  const auto& order = implementation_->by_name;
+  const auto place =
+      std::lower_bound(order.begin(), order.end(), name,
+                       [&](std::uint32_t index, const std::string& wanted) { return tensors[index].name < wanted; });
+  return place != order.end() && tensors[*place].name == name ? &tensors[*place] : nullptr;
+}
+
+void SafetensorsFile::read(const TensorEntry& tensor, void* destination, std::uint64_t offset,
+                           std::uint64_t bytes) const {
+  const std::uint64_t size = tensor.end - tensor.begin;
+  if (tensor.begin > tensor.end || tensor.end > implementation_->data_bytes || offset > size || bytes > size - offset)
+    throw Error(ErrorKind::range, "ERR_ONELOGIT_RANGE",
+                "Expected bytes within the " + std::to_string(size) + " of tensor " + quoted(tensor.name) +
+                    " but received " + std::to_string(bytes) + " from byte " + std::to_string(offset));
+  implementation_->read_at(implementation_->data_start + tensor.begin + offset, destination, bytes);
+}
+
+void SafetensorsFile::read_float32(const TensorEntry& tensor, float* destination) const {
+  const auto elements = static_cast<std::uint64_t>(tensor.elements());
+  if (tensor.dtype == "F32") {
+    read(tensor, destination, 0, elements * 4);
+    return;
+  }
+  const bool half = tensor.dtype == "F16", brain = tensor.dtype == "BF16";
+  if (!half && !brain && tensor.dtype != "F64")
+    fail_format("F32, F16, BF16 or F64 for tensor " + quoted(tensor.name) + " of " + path(), tensor.dtype);
+  const std::uint64_t width = half || brain ? 2 : 8;
+  constexpr std::uint64_t piece = 1 << 15;
+  std::vector<std::uint8_t> buffer(static_cast<std::size_t>(std::min(piece, elements) * width));
+  for (std::uint64_t done = 0; done < elements; done += piece) {
+    const std::uint64_t count = std::min(piece, elements - done);
+    read(tensor, buffer.data(), done * width, count * width);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      if (width == 2) {
+        std::uint16_t bits;
+        std::memcpy(&bits, buffer.data() + i * 2, 2);
+        destination[done + i] = half ? float_from_float16(bits) : float_from_bfloat16(bits);
+      } else {
+        double value;
+        std::memcpy(&value, buffer.data() + i * 8, 8);
+        destination[done + i] = static_cast<float>(value);
+      }
+    }
+  }
+}
+
+}  // namespace onelogit
