@@ -9,15 +9,16 @@ enum class OptimizerKind { sgd, adam, adamw };
 
 struct OptimizerSpec {
   OptimizerKind kind = OptimizerKind::sgd;
-  float learning_rate = 0.1f;
-  float momentum = 0.0f;  // sgd
+  // float64, so that 1 − beta2 is what was asked for: 1 − 0.999f is off by 1.3e-5 of itself.
+  double learning_rate = 0.1;
+  double momentum = 0.0;  // sgd
   bool nesterov = false;  // sgd
-  float weight_decay =
-      0.0f;            // sgd, adam: added to the gradient (L2); adamw: decoupled. All parameters, as PyTorch does.
-  float beta1 = 0.9f;  // adam, adamw
-  float beta2 = 0.999f;
-  float epsilon = 1e-8f;
-  float clip_norm = 0.0f;  // global gradient norm is clipped to this; 0: no clipping
+  // sgd, adam: added to the gradient (L2); adamw: decoupled. Applies to all parameters, as PyTorch does.
+  double weight_decay = 0.0;
+  double beta1 = 0.9;  // adam, adamw
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double clip_norm = 0.0;  // global gradient norm is clipped to this; 0: no clipping
 };
 
 // How many float32 state arrays of the parameters' size the optimizer keeps: 0 (plain sgd), 1 (momentum), 2 (adam).

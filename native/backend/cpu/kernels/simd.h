@@ -42,6 +42,12 @@ ONELOGIT_INLINE VectorF max(VectorF a, VectorF b) { return select(a > b, a, b); 
 ONELOGIT_INLINE VectorF min(VectorF a, VectorF b) { return select(a < b, a, b); }
 ONELOGIT_INLINE VectorF abs(VectorF a) { return select(a < broadcast(0.0f), -a, a); }
 
+ONELOGIT_INLINE VectorF square_root(VectorF v) {
+  VectorF result;
+  for (int i = 0; i < lanes; ++i) result[i] = __builtin_sqrtf(v[i]);  // becomes one instruction
+  return result;
+}
+
 // Sums in a fixed order, the same for every instruction set of this width.
 ONELOGIT_INLINE float sum(VectorF v) {
   float total[lanes];
@@ -61,8 +67,8 @@ ONELOGIT_INLINE float largest(VectorF v) {
   return best;
 }
 
-ONELOGIT_INLINE VectorI bits(VectorF v) { return reinterpret_cast<VectorI&>(v); }
-ONELOGIT_INLINE VectorF from_bits(VectorI v) { return reinterpret_cast<VectorF&>(v); }
+ONELOGIT_INLINE VectorI bits(VectorF v) { return reinterpret_cast<VectorI>(v); }
+ONELOGIT_INLINE VectorF from_bits(VectorI v) { return reinterpret_cast<VectorF>(v); }
 
 // e^x to about 1 ulp (x − n ln 2 in two parts, degree-6 polynomial on [−ln2/2, ln2/2]); 0 below −104, +∞ above 88.73,
 // subnormal results kept, NaN kept.

@@ -1,0 +1,63 @@
+// The operations of backend.h on the CPU: memory is ordinary memory, every operation is done when it returns, heavy
+// ones use the whole pool (threads.h). One file per family: dense.cc, batch_norm.cc, elementwise.cc, optimizer.cc,
+// examples.cc.
+#pragma once
+
+#include "backend/backend.h"
+
+namespace onelogit {
+
+class CpuBackend final : public Backend {
+ public:
+  std::string_view name() const override { return "cpu"; }
+
+  void* allocate(std::size_t bytes) override;
+  void release(void* memory, std::size_t bytes) noexcept override;
+  void upload(void* device, const void* host, std::size_t bytes) override;
+  void download(void* host, const void* device, std::size_t bytes) override;
+  void copy(void* to, const void* from, std::size_t bytes) override;
+  void zero(void* memory, std::size_t bytes) override;
+
+  void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
+            const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c,
+            std::int64_t ldc) override;
+  void dense_forward(const float* x, const float* weight, const float* bias, float* y, std::int64_t m,
+                     std::int64_t inputs, std::int64_t outputs) override;
+  void dense_backward_input(const float* dy, const float* weight, float* dx, std::int64_t m, std::int64_t inputs,
+                            std::int64_t outputs) override;
+  void dense_backward_weight(const float* x, const float* dy, float* dweight, float* dbias, std::int64_t m,
+                             std::int64_t inputs, std::int64_t outputs) override;
+
+  void batch_norm_forward_training(const float* x, const float* gamma, const float* beta, float epsilon, float momentum,
+                                   float* running_mean, float* running_variance, float* saved_mean,
+                                   float* saved_inverse_deviation, float* y, std::int64_t m,
+                                   std::int64_t features) override;
+  void batch_norm_forward_inference(const float* x, const float* gamma, const float* beta, float epsilon,
+                                    const float* running_mean, const float* running_variance, float* y, std::int64_t m,
+                                    std::int64_t features) override;
+  void batch_norm_backward(const float* x, const float* dy, const float* gamma, const float* saved_mean,
+                           const float* saved_inverse_deviation, float* dx, float* dgamma, float* dbeta, std::int64_t m,
+                           std::int64_t features) override;
+
+  void relu_forward(const float* x, float* y, std::int64_t size) override;
+  void relu_backward(const float* y, const float* dy, float* dx, std::int64_t size) override;
+  void dropout(const float* x, float* y, std::int64_t size, float rate, std::uint64_t seed,
+               std::uint64_t step) override;
+  void softmax_forward(const float* x, float* y, std::int64_t m, std::int64_t n) override;
+  void softmax_backward(const float* y, const float* dy, float* dx, std::int64_t m, std::int64_t n) override;
+
+  std::unique_ptr<LossKernel> make_loss(const LossSpec& spec, std::int64_t classes, std::int64_t max_examples) override;
+
+  void clip_scale(std::span<const ParameterSlice> slices, float clip_norm, float* scale) override;
+  void optimizer_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step,
+                      std::span<const ParameterSlice> slices, const float* gradient_scale) override;
+
+  void load_examples(const void* source, ExampleType type, const std::int64_t* indices, std::int64_t m,
+                     std::int64_t features, const PreprocessingView& preprocessing, float* out) override;
+  void count_correct(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k,
+                     std::int64_t* count) override;
+  void score_column(const float* hidden, const float* weight_row, float bias, float* out, std::int64_t m,
+                    std::int64_t d) override;
+};
+
+}  // namespace onelogit
