@@ -52,4 +52,4 @@ const choice = configured.output.match(/onelogit: (.*)/)?.[1];
 process.stderr.write(`onelogit: building the native part; ${choice}\n`);
 const built = await cmake('build');
 if (built.status !== 0) fail('built', built.output);
-if (/warning:/.test(built.output)) process.stderr.write(built.output);
+if (/warning:/.test(built.output)) process.stderr.write(built.output.replace(/^\[[ \d%/]+\].*\n/gm, ''));

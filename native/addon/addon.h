@@ -27,6 +27,7 @@ void export_glyphs(Napi::Env env, Napi::Object exports);
 void export_files(Napi::Env env, Napi::Object exports);
 void export_model(Napi::Env env, Napi::Object exports);
 void export_classifier(Napi::Env env, Napi::Object exports);
+void export_bench(Napi::Env env, Napi::Object exports);
 
 // ---- errors ----
 // The JavaScript error for a native one: TypeError, RangeError or the registered OneLogitError, with `code`.

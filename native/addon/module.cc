@@ -49,6 +49,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   export_files(env, exports);
   export_model(env, exports);
   export_classifier(env, exports);
+  export_bench(env, exports);
   return exports;
 }
 
