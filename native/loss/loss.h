@@ -32,7 +32,9 @@ struct LossSpec {
   double noise_ratio = 0.0;      // t; 0 means the default: num_sampled, or k when the expectation is exact
   std::int64_t num_sampled = 0;  // S; 0 means the exact expectation over all k classes
   NoiseKind noise = NoiseKind::uniform;
-  std::vector<float> noise_weights;  // NoiseKind::weights: k positive weights; unigram: set by training from counts
+  // NoiseKind::weights: k positive weights, of any sum. NoiseKind::unigram: count + 1 of each class
+  // (set_unigram_counts).
+  std::vector<float> noise_weights{};
   NoiseSamples samples = NoiseSamples::shared;
   bool remove_accidental_hits = false;
   std::uint64_t seed = 0;
@@ -44,10 +46,17 @@ std::string_view loss_name(LossKind kind);
 // Whether the loss is aligned with the Principle of Logit Separation.
 bool loss_is_aligned(LossKind kind);
 
-// Throws if the options do not fit (non-finite, γ ≤ 0, α ≤ 0, k < 2 for the margin losses, noise weights …).
+constexpr double max_noise_ratio = 1e30;              // t q_j stays within float32
+constexpr std::int64_t max_num_sampled = 10'000'000;  // the draws of a batch are kept in memory
+
+// Throws if the options do not fit (non-finite, γ ≤ 0, α ≤ 0, k < 2 for the margin losses, noise weights …). Unigram
+// noise must have been given its counts before.
 void check_loss(const LossSpec& spec, std::int64_t classes);
 // Throws ERR_ONELOGIT_LABEL_RANGE naming the first label outside [0, classes).
 void check_labels(const std::int32_t* labels, std::int64_t count, std::int64_t classes);
+
+// Unigram noise: q_j = (count_j + 1)/(n + k) from the class counts of the training labels.
+void set_unigram_counts(LossSpec& spec, const std::int64_t* counts, std::int64_t classes);
 
 // The noise distribution q of nce (k values, > 0, sum 1), in float64. Throws for unigram without weights.
 std::vector<double> noise_distribution(const LossSpec& spec, std::int64_t classes);

@@ -1,0 +1,96 @@
+#include "loss/noise.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "random/philox.h"
+
+namespace onelogit {
+namespace {
+
+// Dropout and shuffling may be given the same seed: this keeps nce's stream apart from theirs.
+constexpr std::uint64_t stream_key = 0x6E63652D6E6F6973;  // "nce-nois"
+
+constexpr std::uint64_t everything = std::numeric_limits<std::uint64_t>::max();
+
+// The high and the low half of a·b.
+struct WideProduct {
+  std::uint64_t high, low;
+};
+WideProduct multiply_wide(std::uint64_t a, std::uint64_t b) {
+  const std::uint64_t a0 = a & 0xffffffffU, a1 = a >> 32, b0 = b & 0xffffffffU, b1 = b >> 32;
+  const std::uint64_t low = a0 * b0;
+  const std::uint64_t middle = a1 * b0 + (low >> 32);
+  const std::uint64_t middle2 = a0 * b1 + (middle & 0xffffffffU);
+  return {a1 * b1 + (middle >> 32) + (middle2 >> 32), a * b};
+}
+
+bool is_weighted(NoiseKind kind) { return kind == NoiseKind::weights || kind == NoiseKind::unigram; }
+
+}  // namespace
+
+double noise_ratio(const LossSpec& spec, std::int64_t classes) {
+  if (spec.noise_ratio > 0) return spec.noise_ratio;
+  return static_cast<double>(spec.num_sampled > 0 ? spec.num_sampled : classes);
+}
+
+NoiseSampler::NoiseSampler(const LossSpec& spec, std::int64_t classes)
+    : kind_(spec.noise),
+      key_(spec.seed ^ stream_key),
+      classes_(classes),
+      log_ratio_(std::log(noise_ratio(spec, classes))) {
+  const auto k = static_cast<double>(classes);
+  log_classes_ = kind_ == NoiseKind::log_uniform ? std::log(std::log1p(k)) : std::log(k);
+  if (!is_weighted(kind_)) return;
+
+  std::vector<double> share = noise_distribution(spec, classes);
+  log_weights_.resize(share.size());
+  for (std::size_t j = 0; j < share.size(); ++j) {
+    log_weights_[j] = static_cast<float>(std::log(share[j]) + log_ratio_);
+    share[j] *= k;  // 1 is one full column
+  }
+  // Vose: pair a column that is not full with one that overflows until all are full. Lists of the classes still to do.
+  columns_.assign(share.size(), {everything, 0});
+  std::vector<std::int32_t> under, over;
+  for (std::size_t j = 0; j < share.size(); ++j) (share[j] < 1 ? under : over).push_back(static_cast<std::int32_t>(j));
+  while (!under.empty() && !over.empty()) {
+    const std::int32_t small = under.back(), large = over.back();
+    under.pop_back();
+    columns_[small] = {static_cast<std::uint64_t>(std::ldexp(share[small], 64)), large};
+    share[large] -= 1 - share[small];
+    if (share[large] < 1) {
+      over.pop_back();
+      under.push_back(large);
+    }
+  }
+  // What is left on either list is full up to rounding, and keeps its whole column.
+}
+
+std::int32_t NoiseSampler::draw(std::uint64_t step, std::uint64_t number) const {
+  const PhiloxWords block = philox4x32(key_, number >> 1, step);  // 128 bits: two draws
+  const std::uint32_t* words = block.word + 2 * (number & 1);
+  const std::uint64_t random = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+  const auto k = static_cast<std::uint64_t>(classes_);
+  if (kind_ == NoiseKind::log_uniform) {
+    // The cumulative distribution is ln(j + 2)/ln(k + 1) at j: its inverse at u is ⌊(k + 1)^u⌋ − 1.
+    const double u = static_cast<double>(random >> 11) * 0x1p-53;
+    const auto power = static_cast<std::int64_t>(std::exp(u * std::log1p(static_cast<double>(k))));
+    return static_cast<std::int32_t>(std::clamp<std::int64_t>(power - 1, 0, classes_ - 1));
+  }
+  const WideProduct product = multiply_wide(random, k);  // high: a column; low: where in it
+  const auto column = static_cast<std::int32_t>(product.high);
+  if (kind_ == NoiseKind::uniform) return column;
+  return product.low < columns_[column].keep   ? column
+         : columns_[column].keep == everything ? column
+                                               : columns_[column].alias;
+}
+
+float NoiseSampler::log_weight(std::int32_t j) const {
+  if (kind_ == NoiseKind::uniform) return static_cast<float>(log_ratio_ - log_classes_);
+  if (kind_ == NoiseKind::log_uniform)
+    return static_cast<float>(std::log(std::log1p(1.0 / (static_cast<double>(j) + 1))) - log_classes_ + log_ratio_);
+  return log_weights_[j];
+}
+
+}  // namespace onelogit

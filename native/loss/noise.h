@@ -1,0 +1,42 @@
+// The noise distribution q of sampled nce: draws with replacement, and ln(t q_j) of a class.
+//
+// Draw number n of step s is a function of (seed, s, n) alone, so it is the same for any thread count and on any
+// device. Uniform and log-uniform have closed forms; given weights (and unigram counts) use Walker's alias table, which
+// Vose's method builds in O(k): one draw is one table look-up whatever the distribution is.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "loss/loss.h"
+
+namespace onelogit {
+
+// t: `noise_ratio`, or its default, num_sampled, or k when the expectation is exact.
+double noise_ratio(const LossSpec& spec, std::int64_t classes);
+
+class NoiseSampler {
+ public:
+  // Throws as noise_distribution does.
+  NoiseSampler(const LossSpec& spec, std::int64_t classes);
+
+  std::int32_t draw(std::uint64_t step, std::uint64_t number) const;
+  // ln(t q_j)
+  float log_weight(std::int32_t j) const;
+
+ private:
+  struct Column {
+    std::uint64_t keep;  // of 2⁶⁴ equal parts of this column, how many stay with its own class
+    std::int32_t alias;  // the class that the others go to
+  };
+
+  NoiseKind kind_;
+  std::uint64_t key_;
+  std::int64_t classes_;
+  double log_ratio_;                // ln t
+  double log_classes_;              // ln k, or ln ln(k + 1) for log-uniform
+  std::vector<Column> columns_;     // weights, unigram
+  std::vector<float> log_weights_;  // weights, unigram
+};
+
+}  // namespace onelogit
