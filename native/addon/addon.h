@@ -9,11 +9,10 @@
 
 #include <atomic>
 #include <functional>
-#include <list>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "error.h"
 
@@ -70,24 +69,24 @@ struct Job {
   std::atomic<bool> cancelled{false};
   std::function<void()> wake;  // called after `cancelled` was set, from the JavaScript thread: unblocks a waiting job
   std::thread thread;
-  std::atomic<bool> finished{false};
+  void cancel();  // JavaScript thread only
 };
 
 // Starts `work(job)` on a thread of its own and returns a promise. `work` returns a function that makes the promise's
-// value on the JavaScript thread; an exception rejects it. `keep` is held until then (objects whose memory the work
-// uses).
+// value on the JavaScript thread; an exception rejects it. What `work` captured is released on its thread, before the
+// promise is settled: no references to JavaScript values in it; those go into `keep`, which is held until then (arrays
+// whose memory the work uses).
 using Finish = std::function<Napi::Value(Napi::Env)>;
 struct StartedJob {
   Napi::Promise promise;
   std::shared_ptr<Job> job;
 };
-StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::function<void()> wake = {});
+StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::function<void()> wake = {},
+                     std::vector<Napi::ObjectReference> keep = {});
 
 // ---- per-environment state ----
 struct EnvironmentState {
   Napi::FunctionReference error_class;  // OneLogitError, registered by src/native.ts
-  std::mutex jobs_mutex;
-  std::list<std::shared_ptr<Job>> jobs;
 };
 EnvironmentState& state(Napi::Env env);
 

@@ -20,25 +20,10 @@ void stay_loaded() {
     dlopen(info.dli_fname, RTLD_LAZY | RTLD_NODELETE);
 }
 
-void stop_jobs(EnvironmentState* environment) {
-  std::list<std::shared_ptr<Job>> jobs;
-  {
-    const std::lock_guard<std::mutex> lock(environment->jobs_mutex);
-    jobs.swap(environment->jobs);
-  }
-  for (const auto& job : jobs) {
-    job->cancelled.store(true);
-    if (job->wake) job->wake();
-  }
-  for (const auto& job : jobs)
-    if (job->thread.joinable()) job->thread.join();
-}
-
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   stay_loaded();
   auto* environment = new EnvironmentState;
   env.SetInstanceData(environment);
-  env.AddCleanupHook(stop_jobs, environment);
   exports.Set("setErrorClass", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 state(info.Env()).error_class = Napi::Persistent(info[0].As<Napi::Function>());
               }));
