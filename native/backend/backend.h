@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 
+#include "head/linear_loss.h"
 #include "loss/loss.h"
 #include "optimizer/optimizer.h"
 
@@ -101,6 +102,12 @@ class Backend {
   // `max_examples` is the largest m that will be asked for. The spec has been checked with check_loss.
   virtual std::unique_ptr<LossKernel> make_loss(const LossSpec& spec, std::int64_t classes,
                                                 std::int64_t max_examples) = 0;
+
+  // The last dense layer and its loss together, without the m×k logits. `workspace_bytes` bounds what the logits of a
+  // block of classes may take; sums of m×d come on top. The spec has been checked with check_loss.
+  virtual std::unique_ptr<LinearLossKernel> make_linear_loss(const LossSpec& spec, std::int64_t max_examples,
+                                                             std::int64_t features, std::int64_t classes,
+                                                             std::size_t workspace_bytes) = 0;
 
   // ---- optimizer ----
   // *scale (float32, device) = min(1, clip_norm / ‖all gradients‖₂); NaN norm gives NaN.

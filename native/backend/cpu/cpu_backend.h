@@ -47,6 +47,9 @@ class CpuBackend final : public Backend {
   void softmax_backward(const float* y, const float* dy, float* dx, std::int64_t m, std::int64_t n) override;
 
   std::unique_ptr<LossKernel> make_loss(const LossSpec& spec, std::int64_t classes, std::int64_t max_examples) override;
+  std::unique_ptr<LinearLossKernel> make_linear_loss(const LossSpec& spec, std::int64_t max_examples,
+                                                     std::int64_t features, std::int64_t classes,
+                                                     std::size_t workspace_bytes) override;
 
   void clip_scale(std::span<const ParameterSlice> slices, float clip_norm, float* scale) override;
   void optimizer_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step,

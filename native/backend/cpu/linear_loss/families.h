@@ -1,0 +1,32 @@
+// The fused last layers, by the number of passes over the classes that their losses need.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "head/linear_loss.h"
+#include "loss/loss.h"
+
+namespace onelogit {
+
+// What a kernel is planned for.
+struct LinearLossPlan {
+  LossSpec loss;
+  std::int64_t max_examples, d, k;
+  std::size_t workspace_bytes;
+  double scale(std::int64_t m) const { return loss.reduction == Reduction::mean ? 1.0 / static_cast<double>(m) : 1.0; }
+};
+
+// binary-cross-entropy, nce with the exact expectation: an entry's gradient needs nothing but itself. One pass, 6mkd.
+std::unique_ptr<LinearLossKernel> make_logistic_linear_loss(const LinearLossPlan& plan);
+// batch-cross-entropy: one scalar normaliser, so the gradients are kept relative to a running maximum. One pass, 6mkd.
+std::unique_ptr<LinearLossKernel> make_batch_softmax_linear_loss(const LinearLossPlan& plan);
+// cross-entropy, self-normalization: a normaliser per row. Two passes, 8mkd.
+std::unique_ptr<LinearLossKernel> make_softmax_linear_loss(const LinearLossPlan& plan);
+// max-margin, batch-max-margin: one forward pass, then a few rows. 2mkd.
+std::unique_ptr<LinearLossKernel> make_margin_linear_loss(const LinearLossPlan& plan);
+// nce with S draws: O(m·S·d), whatever k is.
+std::unique_ptr<LinearLossKernel> make_sampled_nce_linear_loss(const LinearLossPlan& plan);
+
+}  // namespace onelogit
