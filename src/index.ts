@@ -1,3 +1,4 @@
+export { type BackendInfo, backendInfo } from './backend.js';
 export { OneLogitError } from './errors.js';
 export {
   type BatchNormLayer,
