@@ -11,6 +11,7 @@ export {
   type ReluLayer,
   type SoftmaxLayer,
 } from './layers.js';
+export * as metrics from './metrics.js';
 export {
   type Adam,
   type AdamOptions,
