@@ -1,4 +1,5 @@
 export { type BackendInfo, backendInfo } from './backend.js';
+export * as datasets from './data/index.js';
 export { OneLogitError } from './errors.js';
 export {
   type BatchNormLayer,

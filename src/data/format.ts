@@ -1,0 +1,41 @@
+/**
+ * What a loader of one format is. `load.ts` holds the list of them; a new format is a new file and one more line there.
+ */
+import type { InMemoryDataset } from '../dataset.js';
+import { OneLogitError } from '../errors.js';
+
+/** Which part of a data set to load. */
+export type Split = 'train' | 'test';
+
+/** A data set from files, with what is worth knowing about it. */
+export interface LoadedDataset extends InMemoryDataset {
+  /** The format that was found, or asked for. */
+  format: string;
+  split: Split;
+  /** Classes below `classes` without an example in this split, ascending: class 0 where labels start at 1. */
+  absentClasses: number[];
+}
+
+export interface DataFormat {
+  /** The public name: `'idx'`. */
+  name: string;
+  /** Which files it is recognised by, for error messages. */
+  files: string;
+  /** Whether the names of the files in a directory look like this format. */
+  detect(fileNames: readonly string[]): boolean;
+  load(directory: string, fileNames: readonly string[], split: Split): Promise<LoadedDataset>;
+}
+
+/** The error for a file that is there but does not hold what it should. */
+export function formatError(expected: string, where: string, received: string, cause?: unknown): OneLogitError {
+  return new OneLogitError('ERR_ONELOGIT_FORMAT', `Expected ${expected} in ${where} but received ${received}`, { cause });
+}
+
+/** The classes in [0, classes) that do not occur among the labels, ascending. */
+export function absentClasses(labels: Int32Array, classes: number): number[] {
+  const occurs = new Uint8Array(classes);
+  for (const label of labels) occurs[label] = 1;
+  const absent: number[] = [];
+  for (let label = 0; label < classes; label++) if (!occurs[label]) absent.push(label);
+  return absent;
+}
