@@ -1,0 +1,29 @@
+/**
+ * What a command is: one file each, loaded only when it is asked for.
+ */
+import type { CommandSpec, commonOptions, OptionSpec, OptionValues } from './options.js';
+import type { Output } from './output.js';
+
+export interface Run<Options extends Record<string, OptionSpec<unknown>> = Record<string, OptionSpec<unknown>>> {
+  values: OptionValues<Options & typeof commonOptions>;
+  positionals: string[];
+  output: Output;
+  /** Aborted by SIGINT or SIGTERM, for commands that are `interruptible`. */
+  signal: AbortSignal;
+}
+
+export interface Command {
+  spec: CommandSpec;
+  /** Heeds `signal` and cleans up by itself. The process of any other command just ends when interrupted. */
+  interruptible: boolean;
+  run(run: Run): Promise<void>;
+}
+
+/** Binds a command's options to the types that its `run` sees. */
+export function defineCommand<Options extends Record<string, OptionSpec<unknown>>>(
+  spec: CommandSpec<Options>,
+  run: (run: Run<Options>) => Promise<void>,
+  { interruptible = false }: { interruptible?: boolean } = {},
+): Command {
+  return { spec, interruptible, run: run as unknown as Command['run'] };
+}

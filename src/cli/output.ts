@@ -1,0 +1,79 @@
+/**
+ * Where text goes: results to standard output, everything else to standard error. A reader that went away (`| head`) is not
+ * a failure: what is left to say is dropped and the work goes on, so that a model that took hours is still saved.
+ */
+
+function quietOnBrokenPipe(stream: NodeJS.WriteStream): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error;
+  });
+}
+
+export function prepareStreams(): void {
+  quietOnBrokenPipe(process.stdout);
+  quietOnBrokenPipe(process.stderr);
+}
+
+export function writeOut(text: string): void {
+  if (process.stdout.writable) process.stdout.write(`${text}\n`);
+}
+
+export function writeError(text: string): void {
+  if (process.stderr.writable) process.stderr.write(`${text}\n`);
+}
+
+/** What a command says, and how: passed to every command. */
+export class Output {
+  constructor(readonly json: boolean) {}
+
+  /** The command's result: the object with --json, else the text. Called once. */
+  result(object: Record<string, unknown>, human: () => string): void {
+    writeOut(this.json ? JSON.stringify(object) : human());
+  }
+
+  /** A line of a result that is shown as it comes; nothing with --json. */
+  line(text: string): void {
+    if (!this.json) writeOut(text);
+  }
+
+  /** Something beside the result: standard error. */
+  note(text: string): void {
+    writeError(text);
+  }
+}
+
+export type Cell = string | number | undefined;
+
+/** A table with a header, two spaces between columns, numbers to the right. */
+export function table(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  const text = rows.map((row) => row.map((cell) => (cell === undefined ? '' : String(cell))));
+  const right = header.map((_, column) =>
+    rows.some((row) => typeof row[column] === 'number' || /^-?[\d.,]+ ?%?$/.test(text[rows.indexOf(row)]![column]!)),
+  );
+  const widths = header.map((name, column) => Math.max(name.length, ...text.map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => (right[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
+      .join('  ')
+      .trimEnd();
+  return [line(header), ...text.map(line)].join('\n');
+}
+
+/** 12345.6 → '12,346'. */
+export function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** Seconds as a person says them: '0:07', '12:30', '3:05:00'. */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds) || seconds < 0) return '–:––';
+  const whole = Math.round(seconds);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (value: number) => String(value).padStart(2, '0');
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+/** A share as a percentage with two decimals. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}

@@ -1,0 +1,180 @@
+/**
+ * Progress on standard error: a live line on a terminal, a plain line now and then anywhere else.
+ */
+import { count, duration } from './output.js';
+
+/** Where progress is drawn: standard error, or a stand-in in tests. */
+export interface ProgressStream {
+  isTTY?: boolean;
+  columns?: number;
+  write(text: string): unknown;
+  on?(event: 'resize', listener: () => void): unknown;
+  off?(event: 'resize', listener: () => void): unknown;
+}
+
+export interface ProgressState {
+  /** Done and to do, in the same unit. `total` may be unknown (0). */
+  done: number;
+  total: number;
+  secondsLeft?: number;
+  /** What else there is to say, most important first: the last ones are dropped when the line is too narrow. */
+  details: readonly string[];
+}
+
+/** What `fit` reports, as a progress state. */
+export function fitState(progress: {
+  step: number;
+  steps: number;
+  loss: number;
+  accuracy: number;
+  examplesPerSecond: number;
+  secondsLeft: number;
+  validation?: { accuracy: number } | undefined;
+}): ProgressState {
+  const details = [
+    `loss ${significant(progress.loss)}`,
+    `accuracy ${(100 * progress.accuracy).toFixed(1)} %`,
+    `${count(progress.examplesPerSecond)} examples/s`,
+    `step ${count(progress.step)}/${count(progress.steps)}`,
+  ];
+  if (progress.validation) details.splice(2, 0, `validation ${(100 * progress.validation.accuracy).toFixed(2)} %`);
+  return { done: progress.step, total: progress.steps, secondsLeft: progress.secondsLeft, details };
+}
+
+/** Three significant digits, without an exponent where a person would not write one. */
+export function significant(value: number): string {
+  if (value === 0) return '0';
+  const magnitude = Math.abs(value);
+  return magnitude >= 1e-4 && magnitude < 1e4 ? value.toFixed(Math.max(0, 2 - Math.floor(Math.log10(magnitude)))) : value.toExponential(2);
+}
+
+const greenOn = '\x1b[32m';
+const dimOn = '\x1b[2m';
+const colourOff = '\x1b[0m';
+
+export interface BarStyle {
+  width: number;
+  colour: boolean;
+  unicode: boolean;
+}
+
+/** One line of at most `width` columns; the bar takes what the text leaves, and goes before the last detail does. */
+export function barLine(label: string, state: ProgressState, { width, colour, unicode }: BarStyle): string {
+  const share = state.total > 0 ? Math.min(1, state.done / state.total) : 0;
+  const head = [...(label === '' ? [] : [label]), ...(state.total > 0 ? [`${String(Math.floor(100 * share)).padStart(3)} %`] : [])];
+  const left = state.secondsLeft === undefined ? [] : [`${duration(state.secondsLeft)} left`];
+  const lengthOf = (parts: readonly string[]) => parts.reduce((sum, part) => sum + part.length + 2, -2);
+  let details = [...state.details];
+  const smallestBar = 8;
+  while (details.length > 0 && lengthOf([...head, ...details, ...left]) + 2 + smallestBar > width && details.length > 2)
+    details = details.slice(0, -1);
+  let barWidth = Math.min(30, width - lengthOf([...head, ...details, ...left]) - 2);
+  if (state.total <= 0 || barWidth < smallestBar) barWidth = 0;
+  while (details.length > 0 && lengthOf([...head, ...details, ...left]) > width) details = details.slice(0, -1);
+  const parts: string[] = [...head];
+  if (barWidth > 0) {
+    const filled = Math.round(share * barWidth);
+    const [on, off] = unicode ? ['━', '─'] : ['#', '-'];
+    const [done, todo] = [on.repeat(filled), off.repeat(barWidth - filled)];
+    parts.splice(label === '' ? 0 : 1, 0, colour ? `${greenOn}${done}${dimOn}${colourOff}${dimOn}${todo}${colourOff}` : done + todo);
+  }
+  const line = [...parts, ...details, ...left].join('  ');
+  return barWidth === 0 ? line.slice(0, Math.max(0, width)) : line;
+}
+
+export interface ProgressOptions {
+  stream?: ProgressStream;
+  env?: NodeJS.ProcessEnv;
+  now?: () => number;
+  /** Milliseconds between plain lines where there is no terminal. */
+  lineEvery?: number;
+}
+
+const redrawEvery = 80;
+
+/**
+ * Shows how far something is. `update` as often as you like; it draws at most a dozen times a second. Always call `finish`.
+ */
+export class Progress {
+  readonly #stream: ProgressStream;
+  readonly #live: boolean;
+  readonly #colour: boolean;
+  readonly #unicode: boolean;
+  readonly #now: () => number;
+  readonly #lineEvery: number;
+  #drawnAt: number;
+  #drawnLength = 0;
+  #drawnState: ProgressState | undefined;
+  #state: ProgressState | undefined;
+  readonly #onResize = () => this.#draw();
+
+  constructor(
+    readonly label: string,
+    { stream = process.stderr, env = process.env, now = () => performance.now(), lineEvery = 10_000 }: ProgressOptions = {},
+  ) {
+    this.#stream = stream;
+    this.#live = stream.isTTY === true && env.TERM !== 'dumb';
+    this.#colour = this.#live && (env.NO_COLOR ?? '') === '';
+    this.#unicode = env.TERM !== 'linux';
+    this.#now = now;
+    this.#lineEvery = lineEvery;
+    this.#drawnAt = this.#live ? -Infinity : now();
+    if (this.#live) stream.on?.('resize', this.#onResize);
+  }
+
+  update(state: ProgressState): void {
+    this.#state = state;
+    const now = this.#now();
+    if (now - this.#drawnAt < (this.#live ? redrawEvery : this.#lineEvery)) return;
+    this.#drawnAt = now;
+    this.#draw();
+  }
+
+  #draw(): void {
+    if (!this.#state) return;
+    this.#drawnState = this.#state;
+    if (!this.#live) {
+      this.#stream.write(
+        `${barLine(this.label, this.#state, { width: 200, colour: false, unicode: false }).replace(/[#-]{8,} {2}/, '')}\n`,
+      );
+      return;
+    }
+    // The last column stays free: some terminals wrap when it is written.
+    const line = barLine(this.label, this.#state, { width: this.#columns() - 1, colour: this.#colour, unicode: this.#unicode });
+    this.#stream.write(`${this.#erase()}${line}`);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences take no columns
+    this.#drawnLength = line.replace(/\x1b\[\d+m/g, '').length;
+  }
+
+  #columns(): number {
+    return Math.max(10, this.#stream.columns ?? 80);
+  }
+
+  /** Back to the start of what was drawn, which a terminal made narrower since has broken over several rows. */
+  #erase(): string {
+    const rowsAbove = Math.max(0, Math.ceil(this.#drawnLength / this.#columns()) - 1);
+    return `\r${rowsAbove > 0 ? `\x1b[${rowsAbove}A` : ''}\x1b[J`;
+  }
+
+  /** Writes a line of its own above the live one. */
+  note(text: string): void {
+    if (this.#live) this.#stream.write(`${this.#erase()}${text}\n`);
+    else this.#stream.write(`${text}\n`);
+    this.#drawnLength = 0;
+    if (this.#live) this.#draw();
+  }
+
+  /** Takes the live line away, or leaves its last state standing. Elsewhere the last state is printed if it was not yet. */
+  finish({ keep = true }: { keep?: boolean } = {}): void {
+    if (this.#live) {
+      this.#stream.off?.('resize', this.#onResize);
+      if (this.#state === undefined) return;
+      if (keep) {
+        this.#draw();
+        this.#stream.write('\n');
+      } else this.#stream.write(this.#erase());
+      this.#drawnLength = 0;
+    } else if (keep && this.#state !== this.#drawnState) this.#draw();
+    this.#state = undefined;
+  }
+}
