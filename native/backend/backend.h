@@ -21,6 +21,7 @@ enum class Transpose { no, yes };
 
 // Element type of examples as they come from the user.
 enum class ExampleType { uint8, float32, int32 };
+inline std::size_t element_bytes(ExampleType type) { return type == ExampleType::uint8 ? 1 : 4; }
 
 // x → (x · scale − mean_c) / standard_deviation_c, c the position modulo `channels` (the last axis of the example).
 struct PreprocessingView {

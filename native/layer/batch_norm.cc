@@ -1,0 +1,61 @@
+// Batch normalisation (Ioffe and Szegedy 2015) per feature of the last axis; leading axes of an example count as rows,
+// so that an image is normalised per channel. Saves the batch's mean and 1/sqrt(variance + epsilon): 2 × features.
+
+#include "layer/layers.h"
+
+namespace onelogit {
+namespace {
+
+class BatchNorm final : public Layer {
+ public:
+  BatchNorm(const LayerSpec& spec, const Shape& input_shape)
+      : features_(input_shape.back()),
+        rows_per_example_(shape_size(input_shape) / input_shape.back()),
+        epsilon_(spec.epsilon),
+        momentum_(spec.momentum) {
+    input_shape_ = output_shape_ = input_shape;
+  }
+
+  std::string_view type() const override { return "batchNorm"; }
+
+  std::vector<TensorSpec> tensor_specs() const override {
+    return {{"weight", {features_}, true, Initializer::ones},
+            {"bias", {features_}, true, Initializer::zeros},
+            {"running_mean", {features_}, false, Initializer::zeros},
+            {"running_var", {features_}, false, Initializer::ones}};
+  }
+
+  std::int64_t saved_size(std::int64_t) const override { return 2 * features_; }
+  LayerMemory memory() const override { return {.gradient_in_place = true}; }
+  // The variance of one row is 0: every output would be the bias, whatever the input.
+  std::int64_t smallest_batch() const override { return rows_per_example_ > 1 ? 1 : 2; }
+
+  void forward(const Pass& pass, const LayerTensors& tensors, const float* x, float* y, float* saved) const override {
+    const std::int64_t rows = pass.examples * rows_per_example_;
+    const auto& value = tensors.value;
+    if (pass.training)
+      pass.backend.batch_norm_forward_training(x, value[0], value[1], epsilon_, momentum_, value[2], value[3], saved,
+                                               saved + features_, y, rows, features_);
+    else
+      pass.backend.batch_norm_forward_inference(x, value[0], value[1], epsilon_, value[2], value[3], y, rows,
+                                                features_);
+  }
+
+  void backward(const Pass& pass, const LayerTensors& tensors, const float* x, const float*, const float* dy, float* dx,
+                const float* saved) const override {
+    pass.backend.batch_norm_backward(x, dy, tensors.value[0], saved, saved + features_, dx, tensors.gradient[0],
+                                     tensors.gradient[1], pass.examples * rows_per_example_, features_);
+  }
+
+ private:
+  std::int64_t features_, rows_per_example_;
+  float epsilon_, momentum_;
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> make_batch_norm(const LayerSpec& spec, const Shape& input_shape) {
+  return std::make_unique<BatchNorm>(spec, input_shape);
+}
+
+}  // namespace onelogit

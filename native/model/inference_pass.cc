@@ -1,0 +1,120 @@
+#include "model/inference_pass.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace onelogit {
+namespace {
+
+constexpr std::int64_t buffer_budget = std::int64_t{64} << 20;  // bytes
+
+std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
+
+std::vector<float> downloaded(Backend& backend, const float* device, std::int64_t size) {
+  std::vector<float> host(static_cast<std::size_t>(size));
+  backend.download(host.data(), device, bytes_of(size));
+  return host;
+}
+
+}  // namespace
+
+InferencePass::InferencePass(Backend& backend, std::span<const std::unique_ptr<Layer>> layers, const TensorStore& store,
+                             std::span<const LayerSpec> specs)
+    : backend_(backend) {
+  std::int64_t widest = shape_size(layers.front()->input_shape());
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    Step step;
+    step.layer = layers[i].get();
+    step.tensors = store.of_layer(i, nullptr);
+    if (i > 0 && layers[i]->type() == "batchNorm" && layers[i - 1]->type() == "dense") {
+      steps_.back().folds = step.folded = true;
+      step.epsilon = specs[i].epsilon;
+    }
+    const std::int64_t size = shape_size(layers[i]->output_shape());
+    if (i + 1 < layers.size()) widest_hidden_ = std::max(widest_hidden_, size);
+    widest = std::max(widest, size);
+    steps_.push_back(std::move(step));
+  }
+  rows_at_once_ = std::clamp<std::int64_t>(buffer_budget / (widest * 4), 1, max_inference_rows);
+}
+
+float* InferencePass::input(std::int64_t m) {
+  if (m > hidden_rows_) {
+    // Freed first, so that growing never holds both.
+    input_ = Buffer();
+    for (Buffer& hidden : hidden_) hidden = Buffer();
+    hidden_rows_ = 0;
+    input_ = Buffer(backend_, bytes_of(m * shape_size(steps_.front().layer->input_shape())));
+    for (Buffer& hidden : hidden_) hidden = Buffer(backend_, bytes_of(m * widest_hidden_));
+    hidden_rows_ = m;
+  }
+  return input_.as<float>();
+}
+
+const float* InferencePass::forward(std::int64_t m, Output output) {
+  if (!folded_) fold();
+  float* x = input_.as<float>();
+  std::size_t next_hidden = 0;
+  const Pass pass{backend_, m, false, 0, 0};
+  for (std::size_t i = 0; i + 1 < steps_.size(); ++i) {
+    const Step& step = steps_[i];
+    const LayerMemory memory = step.layer->memory();
+    if (memory.identity || step.folded) continue;
+    float* y = x;
+    if (!memory.output_in_place) {
+      y = hidden_[next_hidden].as<float>();
+      next_hidden = 1 - next_hidden;
+    }
+    if (step.folds)
+      backend_.dense_forward(x, step.folded_weight.as<float>(), step.folded_bias.as<float>(), y, m,
+                             shape_size(step.layer->input_shape()), shape_size(step.layer->output_shape()));
+    else
+      step.layer->forward(pass, step.tensors, x, y, nullptr);
+    x = y;
+  }
+  if (output == Output::features) return x;
+  const Step& last = steps_.back();
+  const std::int64_t classes = shape_size(last.layer->output_shape());
+  if (m > logits_rows_) {
+    logits_ = Buffer();
+    logits_rows_ = 0;
+    logits_ = Buffer(backend_, bytes_of(m * classes));
+    logits_rows_ = m;
+  }
+  float* logits = logits_.as<float>();
+  last.layer->forward(pass, last.tensors, x, logits, nullptr);
+  if (output == Output::softmax) backend_.softmax_forward(logits, logits, m, classes);
+  return logits;
+}
+
+void InferencePass::fold() {
+  for (std::size_t i = 0; i + 1 < steps_.size(); ++i)
+    if (steps_[i].folds) fold(steps_[i], steps_[i + 1]);
+  folded_ = true;
+}
+
+// gamma · (w·x + b − mean)/sqrt(variance + epsilon) + beta = (s·w)·x + (s·(b − mean) + beta), s = gamma/sqrt(variance +
+// epsilon). In float64 on the host: once per change of the tensors.
+void InferencePass::fold(Step& dense, const Step& batch_norm) {
+  const std::int64_t inputs = shape_size(dense.layer->input_shape()), units = shape_size(dense.layer->output_shape());
+  const auto& bn = batch_norm.tensors.value;
+  const std::vector<float> gamma = downloaded(backend_, bn[0], units), beta = downloaded(backend_, bn[1], units),
+                           mean = downloaded(backend_, bn[2], units), variance = downloaded(backend_, bn[3], units);
+  std::vector<float> bias(static_cast<std::size_t>(units), 0.0f);
+  if (dense.tensors.value.size() > 1) bias = downloaded(backend_, dense.tensors.value[1], units);
+  if (dense.folded_weight.bytes() == 0) {
+    dense.folded_weight = Buffer(backend_, bytes_of(units * inputs));
+    dense.folded_bias = Buffer(backend_, bytes_of(units));
+  }
+  std::vector<float> row(static_cast<std::size_t>(inputs));
+  for (std::int64_t j = 0; j < units; ++j) {
+    const double s = gamma[j] / std::sqrt(static_cast<double>(variance[j]) + static_cast<double>(batch_norm.epsilon));
+    backend_.download(row.data(), dense.tensors.value[0] + j * inputs, bytes_of(inputs));
+    for (float& w : row) w = static_cast<float>(s * w);
+    backend_.upload(dense.folded_weight.as<float>() + j * inputs, row.data(), bytes_of(inputs));
+    bias[j] = static_cast<float>(s * (static_cast<double>(bias[j]) - mean[j]) + beta[j]);
+  }
+  backend_.upload(dense.folded_bias.data(), bias.data(), bytes_of(units));
+}
+
+}  // namespace onelogit

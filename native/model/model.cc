@@ -1,0 +1,155 @@
+#include "model/model.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "error.h"
+#include "model/inference_pass.h"
+#include "model/tensor_store.h"
+#include "model/training_pass.h"
+
+namespace onelogit {
+namespace {
+
+using Layers = std::vector<std::unique_ptr<Layer>>;
+
+// Index of the dense layer that makes the logits.
+std::size_t last_dense(const ModelSpec& spec) {
+  std::size_t count = spec.layers.size();
+  if (count > 0 && spec.layers[count - 1].type == "softmax") --count;
+  if (count == 0 || spec.layers[count - 1].type != "dense")
+    throw Error(ErrorKind::range, "ERR_ONELOGIT_LAYER",
+                "Expected a dense layer (its outputs are the logits), or dense and softmax, for the end of the layers "
+                "but received " +
+                    (count == 0 ? std::string(spec.layers.empty() ? "no layers" : "softmax alone")
+                                : "'" + spec.layers[count - 1].type + "'"));
+  return count - 1;
+}
+
+Layers make_layers(const ModelSpec& spec) {
+  const std::size_t last = last_dense(spec);
+  Layers layers;
+  Shape shape = spec.input_shape;
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    LayerSpec layer = spec.layers[i];
+    // No relu follows the logits.
+    if (i == last && !layer.initializer) layer.initializer = Initializer::glorot_uniform;
+    layers.push_back(make_layer(layer, shape));
+    shape = layers.back()->output_shape();
+  }
+  return layers;
+}
+
+}  // namespace
+
+PreprocessingView Preprocessing::view() const {
+  return {scale, static_cast<std::int64_t>(mean.size()), mean.empty() ? nullptr : mean.data(),
+          mean.empty() ? nullptr : standard_deviation.data()};
+}
+
+struct Model::Implementation {
+  Implementation(const ModelSpec& model_spec, Backend& model_backend)
+      : backend(model_backend),
+        spec(model_spec),
+        layers(make_layers(spec)),
+        store(backend, layers, spec.seed),
+        chain(layers.data(), last_dense(spec) + 1),
+        inference(backend, chain, store, spec.layers) {
+    // The tensors end with the last dense layer's: a softmax has none.
+    const auto& tensors = store.tensors();
+    const std::size_t count = chain.back()->tensor_specs().size();
+    weight = &tensors[tensors.size() - count];
+    bias = count > 1 ? &tensors.back() : nullptr;
+  }
+
+  TrainingPass& planned() {
+    if (!training)
+      throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL",
+                  "Expected plan_training before a training pass but received none");
+    return *training;
+  }
+
+  Backend& backend;
+  ModelSpec spec;
+  Layers layers;
+  TensorStore store;
+  std::span<const std::unique_ptr<Layer>> chain;  // all but a last softmax
+  const NamedTensor *weight, *bias;
+  std::mutex inference_mutex;  // predict from several threads takes turns by chunk
+  InferencePass inference;
+  std::unique_ptr<TrainingPass> training;
+};
+
+Model::Model(const ModelSpec& spec, Backend& backend)
+    : implementation_(std::make_unique<Implementation>(spec, backend)) {}
+Model::~Model() = default;
+
+Backend& Model::backend() const { return implementation_->backend; }
+const ModelSpec& Model::spec() const { return implementation_->spec; }
+std::int64_t Model::input_size() const { return shape_size(implementation_->spec.input_shape); }
+std::int64_t Model::classes() const { return implementation_->weight->shape[0]; }
+std::int64_t Model::feature_size() const { return implementation_->weight->shape[1]; }
+std::int64_t Model::parameter_count() const { return implementation_->store.parameter_count(); }
+bool Model::ends_in_softmax() const { return implementation_->chain.size() < implementation_->layers.size(); }
+const std::vector<NamedTensor>& Model::tensors() const { return implementation_->store.tensors(); }
+const NamedTensor& Model::class_weight() const { return *implementation_->weight; }
+const NamedTensor* Model::class_bias() const { return implementation_->bias; }
+
+bool Model::predict(const void* examples, ExampleType type, std::int64_t m, Output output, float* out,
+                    const std::atomic<bool>* cancelled) {
+  Implementation& self = *implementation_;
+  const std::int64_t inputs = input_size(), columns = output == Output::features ? feature_size() : classes();
+  const Preprocessing none;
+  const PreprocessingView view = (preprocessing ? *preprocessing : none).view();
+  const std::int64_t rows = self.inference.rows_at_once();
+  for (std::int64_t first = 0; first < m; first += rows) {
+    if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) return false;
+    const std::int64_t count = std::min(rows, m - first);
+    const auto* chunk =
+        static_cast<const std::byte*>(examples) + static_cast<std::size_t>(first * inputs) * element_bytes(type);
+    const std::lock_guard<std::mutex> lock(self.inference_mutex);
+    self.backend.load_examples(chunk, type, nullptr, count, inputs, view, self.inference.input(count));
+    const float* result = self.inference.forward(count, output);
+    self.backend.download(out + first * columns, result, static_cast<std::size_t>(count * columns) * sizeof(float));
+  }
+  return true;
+}
+
+void Model::tensors_changed() {
+  const std::lock_guard<std::mutex> lock(implementation_->inference_mutex);
+  implementation_->inference.tensors_changed();
+}
+
+float* Model::inference_input(std::int64_t m) { return implementation_->inference.input(m); }
+const float* Model::forward_inference(std::int64_t m, Output output) {
+  return implementation_->inference.forward(m, output);
+}
+
+void Model::plan_training(std::int64_t m, std::uint64_t seed) {
+  Implementation& self = *implementation_;
+  for (std::size_t i = 0; i < self.chain.size(); ++i)
+    if (m < self.chain[i]->smallest_batch())
+      throw Error(ErrorKind::range, "ERR_ONELOGIT_BATCH_SIZE",
+                  "Expected at least " + std::to_string(self.chain[i]->smallest_batch()) +
+                      " for batchSize of a model with " + std::string(self.chain[i]->type()) + " (layer " +
+                      std::to_string(i) + ") but received " + std::to_string(m));
+  if (self.training && self.training->examples() == m && self.training->seed() == seed) return;
+  self.training.reset();
+  self.training = std::make_unique<TrainingPass>(self.backend, self.chain, self.store, m, seed);
+}
+
+float* Model::training_input() { return implementation_->planned().input(); }
+const float* Model::forward_training(std::int64_t m, std::uint64_t step) {
+  return implementation_->planned().forward(m, step);
+}
+float* Model::logits_gradient() { return implementation_->planned().logits_gradient(); }
+void Model::backward(std::int64_t m, std::uint64_t step) { implementation_->planned().backward(m, step); }
+void Model::restore_running_statistics() { implementation_->planned().restore_running_statistics(); }
+const std::vector<ParameterSlice>& Model::parameter_slices(int state_count) {
+  return implementation_->planned().parameter_slices(state_count);
+}
+std::vector<NamedTensor> Model::optimizer_tensors() { return implementation_->planned().optimizer_tensors(); }
+std::vector<NamedTensor> Model::gradient_tensors() { return implementation_->planned().gradient_tensors(); }
+void Model::release_training() { implementation_->training.reset(); }
+
+}  // namespace onelogit
