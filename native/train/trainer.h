@@ -48,9 +48,9 @@ struct ScheduleSpec {
   enum class Kind { constant, step, cosine } kind = Kind::constant;
   std::int64_t every = 0;  // step: multiply by `factor` after every `every` steps
   double factor = 0.1;
-  std::int64_t steps = 0;         // cosine: length (0: the whole fit)
+  std::int64_t steps = 0;         // cosine: length (0: what is left of the fit)
   double minimum = 0.0;           // cosine: last multiple
-  std::int64_t warmup_steps = 0;  // linear from 0 to 1 over these, then the rest as if it began there
+  std::int64_t warmup_steps = 0;  // (step + 1) / warmup_steps over these, then the rest as if it began there
   double multiple(std::int64_t step, std::int64_t total_steps) const;
 };
 
@@ -103,6 +103,10 @@ struct TrainHooks {
       progress;  // at most about 10 a second, and once at the end; from the training thread
   const std::atomic<bool>* cancelled = nullptr;  // polled every step
 };
+
+// A loss that is not finite is found before it reaches the weights where the loss can be read at no cost (the CPU),
+// else within this many steps; at the end and before a checkpoint the weights themselves are checked.
+inline constexpr std::int64_t not_finite_within = 32;
 
 // Runs on the calling thread. When cancelled: stops after the current step, writes a checkpoint if a path was given,
 // returns. Throws ERR_ONELOGIT_LOSS_NOT_FINITE naming the step and what to try (lower learning rate, clipNorm, check

@@ -1,0 +1,332 @@
+// One run of training. Every random draw is a function of a seed and the step, so a step needs nothing but the tensors
+// and its number: that is what makes resuming exact.
+
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "error.h"
+#include "train/batches.h"
+#include "train/checkpoint.h"
+#include "train/progress.h"
+#include "train/validation.h"
+
+namespace onelogit {
+namespace {
+
+[[noreturn]] void reject(const char* code, const std::string& expected, const std::string& what,
+                         const std::string& received) {
+  throw Error(ErrorKind::range, code, "Expected " + expected + " for " + what + " but received " + received);
+}
+
+std::int64_t used_length(const ExampleSource& source, const std::vector<std::int64_t>& indices) {
+  return indices.empty() ? source.length() : static_cast<std::int64_t>(indices.size());
+}
+
+void check_source(const ExampleSource& source, const std::vector<std::int64_t>& indices, const Model& model,
+                  const std::string& what) {
+  if (source.features() != model.input_size())
+    reject("ERR_ONELOGIT_SHAPE",
+           "examples of " + std::to_string(model.input_size()) + " numbers (the model's inputShape)", what,
+           std::to_string(source.features()));
+  if (source.classes() > model.classes())
+    reject("ERR_ONELOGIT_CLASSES", "at most " + std::to_string(model.classes()) + " classes (the model's outputs)",
+           what, std::to_string(source.classes()));
+  if (used_length(source, indices) < 1) reject("ERR_ONELOGIT_LENGTH", "at least one example", what, "none");
+  for (const std::int64_t index : indices)
+    if (index < 0 || index >= source.length())
+      reject("ERR_ONELOGIT_RANGE", "indices from 0 to " + std::to_string(source.length() - 1), what,
+             std::to_string(index));
+  // All at once, so that a bad label is an error now and not in an hour; a streamed source is checked batch by batch.
+  const ExampleSource::InMemory memory = source.in_memory();
+  if (memory.inputs != nullptr) check_labels(memory.labels, source.length(), model.classes());
+}
+
+void check_options(const Model& model, const TrainOptions& options) {
+  if (options.steps < 1)
+    reject("ERR_ONELOGIT_RANGE", "an integer of at least 1", "steps", std::to_string(options.steps));
+  if (options.batch_size < 1)
+    reject("ERR_ONELOGIT_RANGE", "an integer of at least 1", "batchSize", std::to_string(options.batch_size));
+  if (options.steps > (std::int64_t{1} << 62) / options.batch_size)
+    reject("ERR_ONELOGIT_RANGE", "steps × batchSize below 2^62", "steps", std::to_string(options.steps));
+  check_source(*options.training, options.training_indices, model, "the training data");
+  if (options.validation) check_source(*options.validation, options.validation_indices, model, "the validation data");
+}
+
+class Run {
+ public:
+  Run(Model& model, const TrainOptions& options, const TrainHooks& hooks)
+      : model_(model),
+        options_(options),
+        hooks_(hooks),
+        backend_(model.backend()),
+        loss_(options.loss),
+        // Reading the loss waits for a device's queue; on the CPU it is there.
+        check_every_(backend_.name() == "cpu" ? 1 : not_finite_within) {}
+
+  ~Run() {
+    // Without a completed step the model is as untrained as before.
+    if (state_.prior_bias_applied && !model_.trained) set_class_bias({});
+    model_.release_training();
+    model_.tensors_changed();
+  }
+
+  TrainResult go();
+
+ private:
+  bool stopped() const { return hooks_.cancelled != nullptr && hooks_.cancelled->load(std::memory_order_relaxed); }
+  double learning_rate(std::int64_t step) const {
+    return static_cast<double>(options_.optimizer.learning_rate) * options_.schedule.multiple(step, options_.steps);
+  }
+  bool count_labels();
+  void apply_prior_bias();
+  void set_class_bias(const std::vector<float>& values);
+  void fix_preprocessing(ExampleType type);
+  void step(const Batch& batch);
+  void collect(const Batch& batch);
+  void checkpoint();
+  void check_parameters();
+  [[noreturn]] void not_finite(std::int64_t at, const std::string& received, const Batch* batch);
+
+  Model& model_;
+  const TrainOptions& options_;
+  const TrainHooks& hooks_;
+  Backend& backend_;
+  LossSpec loss_;
+  std::int64_t check_every_;
+  TrainingState state_;
+  std::unique_ptr<LossKernel> kernel_;
+  Buffer labels_, values_, counts_, clip_scale_;
+  std::vector<double> host_values_;
+  std::vector<std::int64_t> host_counts_;
+  std::int64_t collected_ = 0;  // steps whose loss has been read
+  std::optional<ProgressReporter> progress_;
+};
+
+// Class counts for unigram noise. A streamed source is read once, in order. False: cancelled.
+bool Run::count_labels() {
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(model_.classes()), 0);
+  const auto& indices = options_.training_indices;
+  const std::int64_t length = used_length(*options_.training, indices), rows = max_inference_rows;
+  ReaderThread reader;
+  BatchSequence batches(*options_.training, reader, model_.classes(), rows, 0, (length + rows - 1) / rows,
+                        [&](std::int64_t number, std::int64_t* out) {
+                          const std::int64_t first = number * rows, count = std::min(rows, length - first);
+                          for (std::int64_t i = 0; i < count; ++i)
+                            out[i] = indices.empty() ? first + i : indices[static_cast<std::size_t>(first + i)];
+                          return count;
+                        });
+  for (std::int64_t done = 0; done < length;) {
+    const Batch* batch = stopped() ? nullptr : batches.next();
+    if (batch == nullptr) return false;
+    for (std::int64_t i = 0; i < batch->count; ++i) ++counts[static_cast<std::size_t>(batch->labels[i])];
+    done += batch->count;
+  }
+  set_unigram_counts(loss_, counts.data(), model_.classes());
+  return true;
+}
+
+void Run::set_class_bias(const std::vector<float>& values) {
+  const NamedTensor* bias = model_.class_bias();
+  const std::size_t bytes = static_cast<std::size_t>(model_.classes()) * sizeof(float);
+  if (values.empty())
+    backend_.zero(bias->data, bytes);
+  else
+    backend_.upload(bias->data, values.data(), bytes);
+}
+
+void Run::apply_prior_bias() {
+  const NamedTensor* bias = model_.class_bias();
+  if (!options_.prior_bias || model_.trained || bias == nullptr) return;
+  const std::vector<float> prior = prior_bias(loss_, model_.classes());
+  if (prior.empty()) return;
+  std::vector<float> current(prior.size());
+  backend_.download(current.data(), bias->data, current.size() * sizeof(float));
+  if (!std::all_of(current.begin(), current.end(), [](float value) { return value == 0.0f; })) return;
+  set_class_bias(prior);
+  state_.prior_bias_applied = true;
+}
+
+void Run::fix_preprocessing(ExampleType type) {
+  if (model_.preprocessing) return;
+  Preprocessing chosen;
+  if (type == ExampleType::uint8) chosen.scale = 1.0f / 255.0f;
+  model_.preprocessing = chosen;
+}
+
+TrainResult Run::go() {
+  check_options(model_, options_);
+  const std::int64_t m = options_.batch_size, classes = model_.classes();
+  TrainResult result;
+  if (loss_.kind == LossKind::nce && loss_.noise == NoiseKind::unigram && !count_labels()) {
+    result.cancelled = true;
+    return result;
+  }
+  check_loss(loss_, classes);
+  model_.plan_training(m, options_.seed);
+  model_.parameter_slices(optimizer_state_count(options_.optimizer));
+  kernel_ = backend_.make_loss(loss_, classes, m);
+  labels_ = Buffer(backend_, static_cast<std::size_t>(m) * sizeof(std::int32_t));
+  values_ = Buffer(backend_, static_cast<std::size_t>(check_every_) * sizeof(double));
+  counts_ = Buffer(backend_, static_cast<std::size_t>(check_every_) * sizeof(std::int64_t));
+  clip_scale_ = Buffer(backend_, sizeof(float));
+  host_values_.resize(static_cast<std::size_t>(check_every_));
+  host_counts_.resize(static_cast<std::size_t>(check_every_));
+  if (options_.training->in_memory().inputs != nullptr) fix_preprocessing(options_.training->in_memory().type);
+  if (options_.resume_path.empty()) {
+    apply_prior_bias();
+  } else {
+    state_ = read_checkpoint(model_, options_);
+    model_.trained = true;
+  }
+  const std::int64_t first_step = collected_ = state_.step;
+
+  ReaderThread reader;
+  const auto& used = options_.training_indices;
+  DataOrder order(used_length(*options_.training, used), options_.seed);
+  BatchSequence batches(*options_.training, reader, classes, m, first_step, options_.steps,
+                        [&](std::int64_t number, std::int64_t* out) {
+                          order.indices(number * m, m, out);
+                          if (!used.empty())
+                            for (std::int64_t i = 0; i < m; ++i) out[i] = used[static_cast<std::size_t>(out[i])];
+                          return m;
+                        });
+  std::optional<Validation> validation;
+  if (options_.validation) validation.emplace(model_, options_, loss_, reader);
+  progress_.emplace(hooks_, first_step, options_.steps, m);
+
+  while (state_.step < options_.steps && !result.cancelled) {
+    const Batch* batch = stopped() ? nullptr : batches.next();
+    if (batch == nullptr) {
+      result.cancelled = true;
+      break;
+    }
+    fix_preprocessing(batch->type);
+    step(*batch);
+    const bool last = state_.step == options_.steps;
+    const bool validate =
+        validation && (last || (options_.validate_every > 0 && state_.step % options_.validate_every == 0));
+    const bool save = !options_.checkpoint_path.empty() &&
+                      (last || (options_.checkpoint_every > 0 && state_.step % options_.checkpoint_every == 0));
+    const bool report = last || validate || progress_->due();
+    if (report || save || state_.step - collected_ == check_every_) collect(*batch);
+    if (last || save) check_parameters();
+    // Saved before it is validated: an interruption of the validation loses nothing.
+    if (save) checkpoint();
+    std::optional<ValidationResult> validated;
+    if (validate) {
+      validated = validation->run(hooks_.cancelled);
+      if (validated)
+        result.validation = validated;
+      else
+        result.cancelled = !last;
+    }
+    if (report) progress_->report(state_.step, learning_rate(state_.step - 1), validated);
+  }
+  if (result.cancelled) {
+    check_parameters();
+    if (!options_.checkpoint_path.empty()) checkpoint();
+    progress_->report(state_.step, learning_rate(std::max<std::int64_t>(state_.step - 1, 0)), std::nullopt);
+  }
+  result.steps = state_.step;
+  result.seconds = progress_->seconds();
+  if (result.seconds > 0)
+    result.examples_per_second = static_cast<double>((state_.step - first_step) * m) / result.seconds;
+  result.final_loss = state_.recent.mean_loss();
+  result.final_accuracy = state_.recent.mean_correct() / static_cast<double>(m);
+  result.prior_bias_applied = state_.prior_bias_applied;
+  return result;
+}
+
+void Run::step(const Batch& batch) {
+  const std::int64_t m = batch.count, at = state_.step;
+  const auto number = static_cast<std::uint64_t>(at);
+  backend_.load_examples(batch.inputs, batch.type, batch.rows, m, model_.input_size(), model_.preprocessing->view(),
+                         model_.training_input());
+  backend_.upload(labels_.data(), batch.labels, static_cast<std::size_t>(m) * sizeof(std::int32_t));
+  const auto* labels = labels_.as<std::int32_t>();
+  const std::int64_t slot = at - collected_;
+  const float* logits = model_.forward_training(m, number);
+  kernel_->value_and_gradient(logits, labels, m, number, values_.as<double>() + slot, model_.logits_gradient());
+  backend_.count_correct(logits, labels, m, model_.classes(), counts_.as<std::int64_t>() + slot);
+  // Where reading costs nothing a broken batch is found before it reaches the weights.
+  if (check_every_ == 1) {
+    ++state_.step;
+    collect(batch);
+    --state_.step;
+  }
+  model_.backward(m, number);
+  const OptimizerSpec& optimizer = options_.optimizer;
+  const auto& slices = model_.parameter_slices(optimizer_state_count(optimizer));
+  float* scale = nullptr;
+  if (optimizer.clip_norm > 0) {
+    scale = clip_scale_.as<float>();
+    backend_.clip_scale(slices, static_cast<float>(optimizer.clip_norm), scale);
+  }
+  backend_.optimizer_step(optimizer, static_cast<float>(learning_rate(at)), number + 1, slices, scale);
+  state_.step = at + 1;
+  model_.trained = true;
+}
+
+// Reads the losses of the steps since the last call.
+void Run::collect(const Batch& batch) {
+  const std::int64_t count = state_.step - collected_;
+  if (count == 0) return;
+  backend_.download(host_values_.data(), values_.data(), static_cast<std::size_t>(count) * sizeof(double));
+  backend_.download(host_counts_.data(), counts_.data(), static_cast<std::size_t>(count) * sizeof(std::int64_t));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double value = host_values_[static_cast<std::size_t>(i)];
+    const std::int64_t correct = host_counts_[static_cast<std::size_t>(i)];
+    if (!std::isfinite(value)) {
+      if (i + 1 == count) model_.restore_running_statistics();
+      not_finite(collected_ + i, std::isnan(value) ? "NaN" : "infinity", i + 1 == count ? &batch : nullptr);
+    }
+    state_.recent.add(value, correct);
+    progress_->add(value, correct);
+  }
+  collected_ = state_.step;
+}
+
+void Run::checkpoint() { write_checkpoint(model_, options_, state_); }
+
+// A last update may break the weights with no loss after it to show: never returned or saved as if it were a model.
+void Run::check_parameters() {
+  std::vector<float> piece;
+  constexpr std::int64_t at_once = 1 << 18;
+  for (const NamedTensor& tensor : model_.tensors()) {
+    const std::int64_t size = shape_size(tensor.shape);
+    piece.resize(static_cast<std::size_t>(std::min(size, at_once)));
+    for (std::int64_t begin = 0; begin < size; begin += at_once) {
+      const auto count = static_cast<std::size_t>(std::min(at_once, size - begin));
+      backend_.download(piece.data(), tensor.data + begin, count * sizeof(float));
+      // The sum of x·0 is 0 or NaN: one pass without a branch per number.
+      float sum = 0;
+      for (std::size_t i = 0; i < count; ++i) sum += piece[i] * 0.0f;
+      if (sum != 0.0f) not_finite(state_.step - 1, "NaN or infinity in '" + tensor.name + "' after it", nullptr);
+    }
+  }
+}
+
+void Run::not_finite(std::int64_t at, const std::string& received, const Batch* batch) {
+  char rate[32];
+  std::snprintf(rate, sizeof rate, "%g", learning_rate(at));
+  std::string advice = "lower learningRate (" + std::string(rate) + " at this step)";
+  if (!(options_.optimizer.clip_norm > 0)) advice += ", set clipNorm";
+  advice += ", or check the data for NaN and extreme values";
+  if (batch != nullptr)
+    if (const std::int64_t bad = not_finite_example(*batch, model_.input_size()); bad >= 0)
+      advice = "the inputs of example " + std::to_string(bad) + " of the training data are NaN or infinite";
+  throw Error(
+      ErrorKind::operation, "ERR_ONELOGIT_LOSS_NOT_FINITE",
+      "Expected a finite loss for step " + std::to_string(at + 1) + " but received " + received + ": " + advice);
+}
+
+}  // namespace
+
+TrainResult train(Model& model, const TrainOptions& options, const TrainHooks& hooks) {
+  return Run(model, options, hooks).go();
+}
+
+}  // namespace onelogit

@@ -1,0 +1,87 @@
+#include "train/validation.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "error.h"
+
+namespace onelogit {
+namespace {
+
+constexpr std::int64_t logits_at_once = std::int64_t{1} << 24;  // 64 MiB
+
+std::int64_t rows_per_pass(const LossSpec& loss, std::int64_t classes, std::int64_t batch_size) {
+  if (loss.kind == LossKind::batch_cross_entropy || loss.kind == LossKind::batch_max_margin) return batch_size;
+  return std::clamp<std::int64_t>(logits_at_once / classes, 1, max_inference_rows);
+}
+
+}  // namespace
+
+std::int64_t not_finite_example(const Batch& batch, std::int64_t features) {
+  if (batch.type != ExampleType::float32) return -1;
+  for (std::int64_t i = 0; i < batch.count; ++i) {
+    const auto* x = static_cast<const float*>(batch.example(i, features));
+    if (!std::all_of(x, x + features, [](float value) { return std::isfinite(value); })) return batch.indices[i];
+  }
+  return -1;
+}
+
+Validation::Validation(Model& model, const TrainOptions& options, const LossSpec& loss, ReaderThread& reader)
+    : model_(model),
+      source_(*options.validation),
+      indices_(options.validation_indices),
+      reader_(reader),
+      batch_size_(options.batch_size),
+      rows_(rows_per_pass(loss, model.classes(), options.batch_size)),
+      length_(indices_.empty() ? source_.length() : static_cast<std::int64_t>(indices_.size())),
+      sum_(loss.reduction == Reduction::sum),
+      kernel_(model.backend().make_loss(loss, model.classes(), rows_)),
+      labels_(model.backend(), static_cast<std::size_t>(rows_) * sizeof(std::int32_t)),
+      value_(model.backend(), sizeof(double)),
+      count_(model.backend(), sizeof(std::int64_t)) {}
+
+std::optional<ValidationResult> Validation::run(const std::atomic<bool>* cancelled) {
+  Backend& backend = model_.backend();
+  const std::int64_t passes = (length_ + rows_ - 1) / rows_;
+  BatchSequence batches(source_, reader_, model_.classes(), rows_, 0, passes,
+                        [this](std::int64_t number, std::int64_t* out) {
+                          const std::int64_t first = number * rows_, count = std::min(rows_, length_ - first);
+                          for (std::int64_t i = 0; i < count; ++i)
+                            out[i] = indices_.empty() ? first + i : indices_[static_cast<std::size_t>(first + i)];
+                          return count;
+                        });
+  model_.tensors_changed();
+  double loss = 0;
+  std::int64_t correct = 0;
+  for (std::int64_t pass = 0; pass < passes; ++pass) {
+    if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) return std::nullopt;
+    const Batch* batch = batches.next();
+    if (batch == nullptr) return std::nullopt;
+    const std::int64_t m = batch->count;
+    float* input = model_.inference_input(m);
+    backend.load_examples(batch->inputs, batch->type, batch->rows, m, source_.features(), model_.preprocessing->view(),
+                          input);
+    backend.upload(labels_.data(), batch->labels, static_cast<std::size_t>(m) * sizeof(std::int32_t));
+    const float* logits = model_.forward_inference(m, Output::logits);
+    // Draws that no training step uses.
+    const std::uint64_t draw = std::uint64_t{1} << 63 | static_cast<std::uint64_t>(pass);
+    kernel_->value_and_gradient(logits, labels_.as<std::int32_t>(), m, draw, value_.as<double>(), nullptr);
+    backend.count_correct(logits, labels_.as<std::int32_t>(), m, model_.classes(), count_.as<std::int64_t>());
+    double value = 0;
+    std::int64_t count = 0;
+    backend.download(&value, value_.data(), sizeof value);
+    backend.download(&count, count_.data(), sizeof count);
+    if (!std::isfinite(value))
+      if (const std::int64_t bad = not_finite_example(*batch, source_.features()); bad >= 0)
+        throw Error(
+            ErrorKind::range, "ERR_ONELOGIT_NOT_FINITE",
+            "Expected finite inputs for validation but received NaN or infinity in example " + std::to_string(bad));
+    loss += sum_ ? value : value * static_cast<double>(m);
+    correct += count;
+  }
+  const auto n = static_cast<double>(length_);
+  return ValidationResult{sum_ ? loss / n * static_cast<double>(batch_size_) : loss / n,
+                          static_cast<double>(correct) / n};
+}
+
+}  // namespace onelogit
