@@ -1,5 +1,6 @@
 export { type BackendInfo, backendInfo } from './backend.js';
 export * as datasets from './data/index.js';
+export type { Device } from './device.js';
 export { OneLogitError } from './errors.js';
 export {
   type BatchNormLayer,
@@ -12,6 +13,30 @@ export {
   type ReluLayer,
   type SoftmaxLayer,
 } from './layers.js';
+export {
+  type BatchCrossEntropy,
+  type BatchMaxMargin,
+  type BatchMaxMarginOptions,
+  type BinaryCrossEntropy,
+  type CrossEntropy,
+  type Loss,
+  type LossAndGradient,
+  type LossAndGradientOptions,
+  type LossName,
+  type LossOptions,
+  lossAndGradient,
+  losses,
+  lossNames,
+  type MaxMargin,
+  type MaxMarginOptions,
+  type Nce,
+  type NceOptions,
+  type Noise,
+  type Reduction,
+  type ReductionOptions,
+  type SelfNormalization,
+  type SelfNormalizationOptions,
+} from './losses.js';
 export * as metrics from './metrics.js';
 export {
   type Adam,

@@ -26,8 +26,8 @@ enum class NoiseSamples { shared, per_example };
 struct LossSpec {
   LossKind kind = LossKind::cross_entropy;
   Reduction reduction = Reduction::mean;  // `sum` for the per-example losses only
-  float margin = 1.0f;                    // γ: max-margin, batch-max-margin
-  float alpha = 0.1f;                     // α: self-normalization
+  double margin = 1.0;                    // γ: max-margin, batch-max-margin
+  double alpha = 0.1;                     // α: self-normalization
   // nce
   double noise_ratio = 0.0;      // t; 0 means the default: num_sampled, or k when the expectation is exact
   std::int64_t num_sampled = 0;  // S; 0 means the exact expectation over all k classes
