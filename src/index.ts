@@ -13,6 +13,7 @@ export {
   type ReluLayer,
   type SoftmaxLayer,
 } from './layers.js';
+export { type LinearLossGradients, type LinearLossOptions, linearLoss } from './linear-loss.js';
 export {
   type BatchCrossEntropy,
   type BatchMaxMargin,

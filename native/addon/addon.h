@@ -21,6 +21,7 @@ namespace onelogit::addon {
 // ---- areas ----
 void export_info(Napi::Env env, Napi::Object exports);
 void export_losses(Napi::Env env, Napi::Object exports);
+void export_linear_loss(Napi::Env env, Napi::Object exports);
 void export_metrics(Napi::Env env, Napi::Object exports);
 void export_glyphs(Napi::Env env, Napi::Object exports);
 void export_files(Napi::Env env, Napi::Object exports);
@@ -54,6 +55,8 @@ struct ArrayView {
 };
 ArrayView<float> float32_array(const Napi::Value& value, const char* what);
 ArrayView<std::int32_t> int32_array(const Napi::Value& value, const char* what);
+ArrayView<std::uint16_t> uint16_array(const Napi::Value& value, const char* what);
+bool is_uint16_array(const Napi::Value& value);
 ArrayView<std::uint8_t> uint8_array(const Napi::Value& value, const char* what);  // Uint8Array or Uint8ClampedArray
 
 // Object fields, with the default when undefined. Throw a TypeError ERR_ONELOGIT_ARGUMENT on another type.

@@ -54,6 +54,12 @@ ArrayView<float> float32_array(const Napi::Value& value, const char* what) {
 ArrayView<std::int32_t> int32_array(const Napi::Value& value, const char* what) {
   return typed_array<std::int32_t>(value, napi_int32_array, napi_int32_array, "an Int32Array", what);
 }
+ArrayView<std::uint16_t> uint16_array(const Napi::Value& value, const char* what) {
+  return typed_array<std::uint16_t>(value, napi_uint16_array, napi_uint16_array, "a Uint16Array", what);
+}
+bool is_uint16_array(const Napi::Value& value) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint16_array;
+}
 ArrayView<std::uint8_t> uint8_array(const Napi::Value& value, const char* what) {
   return typed_array<std::uint8_t>(value, napi_uint8_array, napi_uint8_clamped_array, "a Uint8Array", what);
 }

@@ -29,6 +29,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
               }));
   export_info(env, exports);
   export_losses(env, exports);
+  export_linear_loss(env, exports);
   export_metrics(env, exports);
   export_glyphs(env, exports);
   export_files(env, exports);
