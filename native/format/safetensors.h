@@ -43,6 +43,8 @@ class SafetensorsFile {
   void read(const TensorEntry& tensor, void* destination, std::uint64_t offset, std::uint64_t bytes) const;
   // The same as float32; F32, F16, BF16, F64 are converted. Throws ERR_ONELOGIT_FORMAT for other types.
   void read_float32(const TensorEntry& tensor, float* destination) const;
+  // `count` elements from element `first`.
+  void read_float32(const TensorEntry& tensor, float* destination, std::int64_t first, std::int64_t count) const;
 
  private:
   struct Implementation;

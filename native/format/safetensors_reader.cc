@@ -165,9 +165,19 @@ void SafetensorsFile::read(const TensorEntry& tensor, void* destination, std::ui
 }
 
 void SafetensorsFile::read_float32(const TensorEntry& tensor, float* destination) const {
-  const auto elements = static_cast<std::uint64_t>(tensor.elements());
+  read_float32(tensor, destination, 0, tensor.elements());
+}
+
+void SafetensorsFile::read_float32(const TensorEntry& tensor, float* destination, std::int64_t first,
+                                   std::int64_t count) const {
+  const std::int64_t elements = tensor.elements();
+  if (first < 0 || count < 0 || first > elements || count > elements - first)
+    throw Error(ErrorKind::range, "ERR_ONELOGIT_RANGE",
+                "Expected elements within the " + std::to_string(elements) + " of tensor " + quoted(tensor.name) +
+                    " but received " + std::to_string(count) + " from element " + std::to_string(first));
+  const auto begin = static_cast<std::uint64_t>(first), total = static_cast<std::uint64_t>(count);
   if (tensor.dtype == "F32") {
-    read(tensor, destination, 0, elements * 4);
+    read(tensor, destination, begin * 4, total * 4);
     return;
   }
   const bool half = tensor.dtype == "F16", brain = tensor.dtype == "BF16";
@@ -175,11 +185,11 @@ void SafetensorsFile::read_float32(const TensorEntry& tensor, float* destination
     fail_format("F32, F16, BF16 or F64 for tensor " + quoted(tensor.name) + " of " + path(), tensor.dtype);
   const std::uint64_t width = half || brain ? 2 : 8;
   constexpr std::uint64_t piece = 1 << 15;
-  std::vector<std::uint8_t> buffer(static_cast<std::size_t>(std::min(piece, elements) * width));
-  for (std::uint64_t done = 0; done < elements; done += piece) {
-    const std::uint64_t count = std::min(piece, elements - done);
-    read(tensor, buffer.data(), done * width, count * width);
-    for (std::uint64_t i = 0; i < count; ++i) {
+  std::vector<std::uint8_t> buffer(static_cast<std::size_t>(std::min(piece, total) * width));
+  for (std::uint64_t done = 0; done < total; done += piece) {
+    const std::uint64_t now = std::min(piece, total - done);
+    read(tensor, buffer.data(), (begin + done) * width, now * width);
+    for (std::uint64_t i = 0; i < now; ++i) {
       if (width == 2) {
         std::uint16_t bits;
         std::memcpy(&bits, buffer.data() + i * 2, 2);

@@ -24,6 +24,7 @@ class ClassMatrix {
   std::int64_t stride() const { return stride_; }
   bool has_bias() const { return bias_ != nullptr; }
   const float* row(std::int64_t c) const { return weight_ + c * stride_; }
+  const float* bias_data() const { return bias_; }  // null: none
   float bias(std::int64_t c) const { return bias_ == nullptr ? 0.0f : bias_[c]; }
 
   // For filling; only of a matrix that owns its memory.

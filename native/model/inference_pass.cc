@@ -1,7 +1,8 @@
 #include "model/inference_pass.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "model/fold.h"
 
 namespace onelogit {
 namespace {
@@ -9,12 +10,6 @@ namespace {
 constexpr std::int64_t buffer_budget = std::int64_t{64} << 20;  // bytes
 
 std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
-
-std::vector<float> downloaded(Backend& backend, const float* device, std::int64_t size) {
-  std::vector<float> host(static_cast<std::size_t>(size));
-  backend.download(host.data(), device, bytes_of(size));
-  return host;
-}
 
 }  // namespace
 
@@ -93,28 +88,14 @@ void InferencePass::fold() {
   folded_ = true;
 }
 
-// gamma · (w·x + b − mean)/sqrt(variance + epsilon) + beta = (s·w)·x + (s·(b − mean) + beta), s = gamma/sqrt(variance +
-// epsilon). In float64 on the host: once per change of the tensors.
 void InferencePass::fold(Step& dense, const Step& batch_norm) {
   const std::int64_t inputs = shape_size(dense.layer->input_shape()), units = shape_size(dense.layer->output_shape());
-  const auto& bn = batch_norm.tensors.value;
-  const std::vector<float> gamma = downloaded(backend_, bn[0], units), beta = downloaded(backend_, bn[1], units),
-                           mean = downloaded(backend_, bn[2], units), variance = downloaded(backend_, bn[3], units);
-  std::vector<float> bias(static_cast<std::size_t>(units), 0.0f);
-  if (dense.tensors.value.size() > 1) bias = downloaded(backend_, dense.tensors.value[1], units);
   if (dense.folded_weight.bytes() == 0) {
     dense.folded_weight = Buffer(backend_, bytes_of(units * inputs));
     dense.folded_bias = Buffer(backend_, bytes_of(units));
   }
-  std::vector<float> row(static_cast<std::size_t>(inputs));
-  for (std::int64_t j = 0; j < units; ++j) {
-    const double s = gamma[j] / std::sqrt(static_cast<double>(variance[j]) + static_cast<double>(batch_norm.epsilon));
-    backend_.download(row.data(), dense.tensors.value[0] + j * inputs, bytes_of(inputs));
-    for (float& w : row) w = static_cast<float>(s * w);
-    backend_.upload(dense.folded_weight.as<float>() + j * inputs, row.data(), bytes_of(inputs));
-    bias[j] = static_cast<float>(s * (static_cast<double>(bias[j]) - mean[j]) + beta[j]);
-  }
-  backend_.upload(dense.folded_bias.data(), bias.data(), bytes_of(units));
+  fold_batch_norm(backend_, dense.tensors, batch_norm.tensors, batch_norm.epsilon, units, inputs,
+                  dense.folded_weight.as<float>(), dense.folded_bias.as<float>());
 }
 
 }  // namespace onelogit

@@ -13,21 +13,8 @@ namespace {
 
 using Layers = std::vector<std::unique_ptr<Layer>>;
 
-// Index of the dense layer that makes the logits.
-std::size_t last_dense(const ModelSpec& spec) {
-  std::size_t count = spec.layers.size();
-  if (count > 0 && spec.layers[count - 1].type == "softmax") --count;
-  if (count == 0 || spec.layers[count - 1].type != "dense")
-    throw Error(ErrorKind::range, "ERR_ONELOGIT_LAYER",
-                "Expected a dense layer (its outputs are the logits), or dense and softmax, for the end of the layers "
-                "but received " +
-                    (count == 0 ? std::string(spec.layers.empty() ? "no layers" : "softmax alone")
-                                : "'" + spec.layers[count - 1].type + "'"));
-  return count - 1;
-}
-
 Layers make_layers(const ModelSpec& spec) {
-  const std::size_t last = last_dense(spec);
+  const std::size_t last = last_dense_layer(spec);
   Layers layers;
   Shape shape = spec.input_shape;
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
@@ -42,6 +29,18 @@ Layers make_layers(const ModelSpec& spec) {
 
 }  // namespace
 
+std::size_t last_dense_layer(const ModelSpec& spec) {
+  std::size_t count = spec.layers.size();
+  if (count > 0 && spec.layers[count - 1].type == "softmax") --count;
+  if (count == 0 || spec.layers[count - 1].type != "dense")
+    throw Error(ErrorKind::range, "ERR_ONELOGIT_LAYER",
+                "Expected a dense layer (its outputs are the logits), or dense and softmax, for the end of the layers "
+                "but received " +
+                    (count == 0 ? std::string(spec.layers.empty() ? "no layers" : "softmax alone")
+                                : "'" + spec.layers[count - 1].type + "'"));
+  return count - 1;
+}
+
 PreprocessingView Preprocessing::view() const {
   return {scale, static_cast<std::int64_t>(mean.size()), mean.empty() ? nullptr : mean.data(),
           mean.empty() ? nullptr : standard_deviation.data()};
@@ -53,7 +52,7 @@ struct Model::Implementation {
         spec(model_spec),
         layers(make_layers(spec)),
         store(backend, layers, spec.seed),
-        chain(layers.data(), last_dense(spec) + 1),
+        chain(layers.data(), last_dense_layer(spec) + 1),
         inference(backend, chain, store, spec.layers) {
     // The tensors end with the last dense layer's: a softmax has none.
     const auto& tensors = store.tensors();

@@ -20,6 +20,10 @@ struct ModelSpec {
   std::uint64_t seed = 0;
 };
 
+// Index of the dense layer that makes the logits: the last layer, or the one before a last softmax. Throws
+// ERR_ONELOGIT_LAYER if there is none.
+std::size_t last_dense_layer(const ModelSpec& spec);
+
 // Part of the model: applied by fit, evaluate and score alike.
 struct Preprocessing {
   float scale = 1.0f;

@@ -45,8 +45,12 @@ std::vector<TensorToWrite> tensors_to_write(const std::vector<NamedTensor>& tens
   return result;
 }
 
-void read_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors, Backend& backend) {
+void check_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors) {
   for (const NamedTensor& tensor : tensors) entry_for(file, tensor);
+}
+
+void read_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors, Backend& backend) {
+  check_tensors(file, tensors);
   std::vector<float> values;
   for (const NamedTensor& tensor : tensors) {
     const TensorEntry& entry = entry_for(file, tensor);
@@ -64,6 +68,18 @@ void read_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& t
       backend.upload(tensor.data + begin, values.data(), bytes);
     }
   }
+}
+
+std::vector<NamedTensor> planned_tensors(const ModelSpec& spec) {
+  std::vector<NamedTensor> tensors;
+  Shape shape = spec.input_shape;
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    const std::unique_ptr<Layer> layer = make_layer(spec.layers[i], shape);
+    for (const TensorSpec& tensor : layer->tensor_specs())
+      tensors.push_back({std::to_string(i) + "." + tensor.name, tensor.shape, nullptr, tensor.trainable});
+    shape = layer->output_shape();
+  }
+  return tensors;
 }
 
 void check_no_other_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors,

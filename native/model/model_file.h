@@ -13,9 +13,16 @@ namespace onelogit {
 // copied as a whole. `tensors` and `backend` must outlive the result.
 std::vector<TensorToWrite> tensors_to_write(const std::vector<NamedTensor>& tensors, Backend& backend);
 
-// Fills `tensors` from those of the same names in `file` (F32, F16, BF16, F64). Every name, shape and dtype is checked
-// before the first value changes: ERR_ONELOGIT_FORMAT naming the file, the tensor, what was expected and what is there.
+// Throws ERR_ONELOGIT_FORMAT, naming the file, the tensor, what was expected and what is there, unless `file` has a
+// floating-point tensor (F32, F16, BF16, F64) of the name and shape of each of `tensors`, whose memory is not touched.
+void check_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors);
+
+// Fills `tensors` from those of the same names in `file`, after check_tensors.
 void read_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors, Backend& backend);
+
+// The tensors that a model of these layers has, without memory for them (`data` is null): what a file is checked
+// against before anything is allocated for it.
+std::vector<NamedTensor> planned_tensors(const ModelSpec& spec);
 
 // Throws ERR_ONELOGIT_FORMAT for a tensor of `file` that is none of `tensors` and whose name begins with none of
 // `other_prefixes`.

@@ -119,6 +119,13 @@ TEST_CASE("safetensors: a file by an independent writer is read in full") {
   CHECK(code == "ERR_ONELOGIT_FORMAT");
   CHECK(message.find("I64") != std::string::npos);
   // Part of a tensor, and no more than it has.
+  float three[3];
+  for (const char* name : {"weight", "half"}) {
+    file.read_float32(*file.find(name), three, 2, 3);
+    for (int i = 0; i < 3; ++i) CHECK(three[i] == floats(file, name)[static_cast<std::size_t>(i + 2)]);
+  }
+  CHECK(error_of([&] { file.read_float32(*file.find("half"), three, 4, 3); }).first == "ERR_ONELOGIT_RANGE");
+  CHECK(error_of([&] { file.read_float32(*file.find("half"), three, -1, 3); }).first == "ERR_ONELOGIT_RANGE");
   std::uint8_t part[2];
   file.read(*file.find("bytes"), part, 3, 2);
   CHECK(part[0] == '!');

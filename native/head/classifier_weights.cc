@@ -1,0 +1,105 @@
+#include "head/classifier_weights.h"
+
+#include <algorithm>
+
+#include "model/model_file.h"
+
+namespace onelogit {
+namespace {
+
+constexpr std::uint64_t piece = std::uint64_t{1} << 20;  // bytes copied at once
+
+TensorToWrite copy_of(const SafetensorsFile& file, const TensorEntry& entry) {
+  return {entry.name, entry.dtype, entry.shape, [&file, &entry](const auto& sink) {
+            const std::uint64_t bytes = entry.end - entry.begin;
+            std::vector<std::uint8_t> buffer(static_cast<std::size_t>(std::min(piece, bytes)));
+            for (std::uint64_t done = 0; done < bytes; done += piece) {
+              const std::uint64_t count = std::min(piece, bytes - done);
+              file.read(entry, buffer.data(), done, count);
+              sink(buffer.data(), static_cast<std::size_t>(count));
+            }
+          }};
+}
+
+// Rows of a tensor k×d, a few at a time.
+void read_rows(const SafetensorsFile& file, const TensorEntry& entry, ClassMatrix& matrix) {
+  const std::int64_t k = matrix.classes(), d = matrix.features();
+  const std::int64_t at_once = std::max<std::int64_t>(1, static_cast<std::int64_t>(piece) / (d * 4));
+  std::vector<float> rows(static_cast<std::size_t>(std::min(at_once, k) * d));
+  for (std::int64_t first = 0; first < k; first += at_once) {
+    const std::int64_t count = std::min(at_once, k - first);
+    file.read_float32(entry, rows.data(), first * d, count * d);
+    for (std::int64_t i = 0; i < count; ++i) std::copy_n(rows.data() + i * d, d, matrix.mutable_row(first + i));
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const ClassifierWeights> ClassifierWeights::from_file(std::shared_ptr<const SafetensorsFile> file,
+                                                                      const ModelSpec& spec,
+                                                                      const Preprocessing& preprocessing,
+                                                                      Backend& backend) {
+  const std::size_t last = last_dense_layer(spec);
+  // A file whose layers claim more than its tensors hold must not make us ask for that much memory.
+  check_tensors(*file, planned_tensors(spec));
+  Trunk trunk(spec, preprocessing, backend, [&](const NamedTensor& tensor) { read_tensors(*file, {tensor}, backend); });
+  const std::string prefix = std::to_string(last) + ".";
+  const bool has_bias = spec.layers[last].bias;
+  ClassMatrix matrix(spec.layers[last].units, trunk.feature_size(), has_bias);
+  read_rows(*file, *file->find(prefix + "weight"), matrix);
+  if (has_bias) file->read_float32(*file->find(prefix + "bias"), matrix.mutable_bias());
+  const std::shared_ptr<ClassifierWeights> weights(new ClassifierWeights(std::move(trunk), std::move(matrix)));
+  weights->file_ = std::move(file);
+  return weights;
+}
+
+std::shared_ptr<const ClassifierWeights> ClassifierWeights::from_model(const Model& model) {
+  Backend& backend = model.backend();
+  const NamedTensor& weight = model.class_weight();
+  const NamedTensor* bias = model.class_bias();
+  std::vector<HostTensor> copies;
+  Trunk trunk(model.spec(), model.preprocessing.value_or(Preprocessing()), backend, [&](const NamedTensor& tensor) {
+    const auto& tensors = model.tensors();
+    const auto source = std::find_if(tensors.begin(), tensors.end(),
+                                     [&](const NamedTensor& candidate) { return candidate.name == tensor.name; });
+    HostTensor copy{tensor.name, tensor.shape, std::vector<float>(static_cast<std::size_t>(shape_size(tensor.shape)))};
+    backend.download(copy.values.data(), source->data, copy.values.size() * sizeof(float));
+    backend.upload(tensor.data, copy.values.data(), copy.values.size() * sizeof(float));
+    copies.push_back(std::move(copy));
+  });
+  const std::int64_t k = weight.shape[0], d = weight.shape[1];
+  ClassMatrix matrix(k, d, bias != nullptr);
+  for (std::int64_t c = 0; c < k; ++c)
+    backend.download(matrix.mutable_row(c), weight.data + c * d, static_cast<std::size_t>(d) * sizeof(float));
+  if (bias != nullptr) backend.download(matrix.mutable_bias(), bias->data, static_cast<std::size_t>(k) * sizeof(float));
+  const std::shared_ptr<ClassifierWeights> weights(new ClassifierWeights(std::move(trunk), std::move(matrix)));
+  weights->trunk_tensors_ = std::move(copies);
+  weights->weight_name_ = weight.name;
+  if (bias != nullptr) weights->bias_name_ = bias->name;
+  return weights;
+}
+
+std::vector<TensorToWrite> ClassifierWeights::tensors() const {
+  std::vector<TensorToWrite> result;
+  if (file_) {
+    for (const TensorEntry& entry : file_->tensors())
+      if (entry.name != "thresholds") result.push_back(copy_of(*file_, entry));
+    return result;
+  }
+  for (const HostTensor& tensor : trunk_tensors_)
+    result.push_back({tensor.name, "F32", tensor.shape, [&tensor](const auto& sink) {
+                        sink(tensor.values.data(), tensor.values.size() * sizeof(float));
+                      }});
+  const std::int64_t k = matrix_.classes(), d = matrix_.features();
+  result.push_back({weight_name_, "F32", {k, d}, [this, k, d](const auto& sink) {
+                      for (std::int64_t c = 0; c < k; ++c)
+                        sink(matrix_.row(c), static_cast<std::size_t>(d) * sizeof(float));
+                    }});
+  if (matrix_.has_bias())
+    result.push_back({bias_name_, "F32", {k}, [this, k](const auto& sink) {
+                        sink(matrix_.bias_data(), static_cast<std::size_t>(k) * sizeof(float));
+                      }});
+  return result;
+}
+
+}  // namespace onelogit

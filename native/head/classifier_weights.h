@@ -1,0 +1,50 @@
+// What a classifier answers from: one generation of weights.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "format/safetensors.h"
+#include "head/class_matrix.h"
+#include "head/trunk.h"
+#include "model/model.h"
+
+namespace onelogit {
+
+// Immutable, and shared by whoever uses it: scorers of several threads, jobs that run.
+class ClassifierWeights {
+ public:
+  // Throws ERR_ONELOGIT_FORMAT unless the file has the tensors of these layers. The file stays open: it is what
+  // `tensors` copies.
+  static std::shared_ptr<const ClassifierWeights> from_file(std::shared_ptr<const SafetensorsFile> file,
+                                                            const ModelSpec& spec, const Preprocessing& preprocessing,
+                                                            Backend& backend);
+  // A snapshot: what happens to the model afterwards changes nothing here.
+  static std::shared_ptr<const ClassifierWeights> from_model(const Model& model);
+
+  const Trunk& trunk() const { return trunk_; }
+  const ClassMatrix& matrix() const { return matrix_; }
+
+  // What to write into a file that a model or a classifier is to be loaded from: every tensor of the file this came
+  // from except thresholds, or those of the model. The result refers to this object.
+  std::vector<TensorToWrite> tensors() const;
+
+ private:
+  // A copy of a tensor in host memory.
+  struct HostTensor {
+    std::string name;
+    Shape shape;
+    std::vector<float> values;
+  };
+
+  ClassifierWeights(Trunk trunk, ClassMatrix matrix) : trunk_(std::move(trunk)), matrix_(std::move(matrix)) {}
+
+  Trunk trunk_;
+  ClassMatrix matrix_;
+  std::shared_ptr<const SafetensorsFile> file_;
+  // Without a file: the trunk's tensors as they were before folding, and the names of the last layer's.
+  std::vector<HostTensor> trunk_tensors_;
+  std::string weight_name_, bias_name_;
+};
+
+}  // namespace onelogit

@@ -1,0 +1,56 @@
+// A model up to the input of its last dense layer, ready to answer: batch normalisation folded, no memory but what it
+// needs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "layer/layer.h"
+#include "model/model.h"
+#include "tensor/buffer.h"
+
+namespace onelogit {
+
+// Immutable once made, so shared by any number of threads; each brings a Scratch.
+class Trunk {
+ public:
+  // `fill` puts the values into one tensor (memory of `backend`); called once for each tensor of the layers before the
+  // last dense one, in their order.
+  using Fill = std::function<void(const NamedTensor& tensor)>;
+  Trunk(const ModelSpec& spec, const Preprocessing& preprocessing, Backend& backend, const Fill& fill);
+
+  std::int64_t input_size() const { return input_size_; }
+  std::int64_t feature_size() const { return feature_size_; }
+
+  // The buffers of a pass: one user at a time. Memory grows to the largest batch seen and stays.
+  class Scratch {
+   private:
+    friend class Trunk;
+    Buffer input, hidden[2];
+    std::int64_t rows = 0;
+  };
+
+  // examples m×input (host memory) → features m×feature_size (host memory), in chunks. False when `cancelled`, which
+  // may be null.
+  bool features(const void* examples, ExampleType type, std::int64_t m, Scratch& scratch, float* out,
+                const std::atomic<bool>* cancelled = nullptr) const;
+
+ private:
+  struct Step {
+    std::unique_ptr<Layer> layer;
+    LayerTensors tensors;
+    std::vector<Buffer> memory;  // of the tensors; the folded ones' for a dense layer before batch normalisation
+  };
+  void fold(Step& dense, const Step& batch_norm, float epsilon);
+  const float* forward(std::int64_t m, Scratch& scratch) const;
+
+  Backend& backend_;
+  Preprocessing preprocessing_;
+  std::int64_t input_size_ = 0, feature_size_ = 0, widest_ = 1, rows_at_once_ = 1;
+  std::vector<Step> steps_;
+};
+
+}  // namespace onelogit
