@@ -1,10 +1,27 @@
 /**
  * Checks of what crosses the public boundary. Each says what was expected, what for, and what came.
  */
+import { types } from 'node:util';
 import { rangeError, typeError } from './errors.js';
 
-/** How a value looks in an error message: short, with its type. */
+// Neither `instanceof` nor a property: prototypes and properties can be replaced, and arrays can come from another realm.
+const trueLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')!.get as () => number;
+
+/** How many elements a typed array has; 0 if its buffer is detached or has shrunk away under it. */
+export function typedArrayLength(array: Float32Array | Int32Array | Uint8Array): number {
+  return trueLength.call(array);
+}
+
+/** How a value looks in an error message: short, with its type. Never throws, whatever the value does when it is looked at. */
 export function describe(value: unknown): string {
+  try {
+    return description(value);
+  } catch {
+    return 'an object that cannot be read';
+  }
+}
+
+function description(value: unknown): string {
   if (value === null) return 'null';
   if (value === undefined) return 'undefined';
   if (typeof value === 'string') return value.length > 40 ? `the string '${value.slice(0, 37)}…'` : `the string '${value}'`;
@@ -91,18 +108,18 @@ export function checkOneOf<T extends string>(value: unknown, allowed: readonly T
 
 /** A Float32Array, of exactly `length` elements if that is given. */
 export function checkFloat32Array(value: unknown, what: string, length?: number): Float32Array {
-  if (!(value instanceof Float32Array))
+  if (!types.isFloat32Array(value))
     throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a Float32Array for ${what} but received ${describe(value)}`);
-  if (length !== undefined && value.length !== length)
+  if (length !== undefined && typedArrayLength(value) !== length)
     throw rangeError('ERR_ONELOGIT_LENGTH', `Expected ${length} numbers for ${what} but received ${describe(value)}`);
   return value;
 }
 
 /** An Int32Array, of exactly `length` elements if that is given. */
 export function checkInt32Array(value: unknown, what: string, length?: number): Int32Array {
-  if (!(value instanceof Int32Array))
+  if (!types.isInt32Array(value))
     throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an Int32Array for ${what} but received ${describe(value)}`);
-  if (length !== undefined && value.length !== length)
+  if (length !== undefined && typedArrayLength(value) !== length)
     throw rangeError('ERR_ONELOGIT_LENGTH', `Expected ${length} integers for ${what} but received ${describe(value)}`);
   return value;
 }

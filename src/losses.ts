@@ -14,6 +14,7 @@ import {
   checkOneOf,
   checkOptions,
   describe,
+  typedArrayLength,
 } from './check.js';
 import { checkDevice, type Device } from './device.js';
 import { rangeError, typeError } from './errors.js';
@@ -184,9 +185,10 @@ function checkNoise(value: unknown, what: string): Noise {
       `Expected 'uniform', 'log-uniform', 'unigram' or a Float32Array of weights for ${what} but received ${describe(value)}`,
     );
   }
-  const weights = new Float32Array(checkFloat32Array(value, what));
-  if (weights.length === 0)
+  const given = checkFloat32Array(value, what);
+  if (typedArrayLength(given) === 0)
     throw rangeError('ERR_ONELOGIT_LENGTH', `Expected one weight per class for ${what} but received ${describe(value)}`);
+  const weights = new Float32Array(given);
   const bad = weights.findIndex((weight) => !(weight > 0 && weight < Infinity));
   if (bad >= 0)
     throw rangeError('ERR_ONELOGIT_NOISE', `Expected finite weights above 0 for ${what} but received ${weights[bad]} at index ${bad}`);
@@ -434,7 +436,7 @@ export function lossAndGradient(loss: Loss, logits: Float32Array, labels: Int32A
   const checkedLoss = checkLoss(loss, 'lossAndGradient');
   const { classes, device = 'auto' } = checkOptions(options, ['classes', 'device'], 'lossAndGradient');
   const k = checkInteger(classes, 'classes of lossAndGradient', 1, 0x7fffffff);
-  const m = checkInt32Array(labels, 'labels').length;
+  const m = typedArrayLength(checkInt32Array(labels, 'labels'));
   if (m === 0) throw rangeError('ERR_ONELOGIT_LENGTH', `Expected at least one label for labels but received ${describe(labels)}`);
   checkFloat32Array(logits, `logits (${m} examples × ${k} classes)`, m * k);
   return native.lossAndGradient(checkedLoss, logits, labels, k, checkDevice(device, 'device of lossAndGradient'));

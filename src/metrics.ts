@@ -1,7 +1,8 @@
 /**
  * Ranking metrics of single-logit classification, as in the paper's Table I.
  */
-import { checkFloat32Array, checkInt32Array, checkInteger, checkNumber, describe } from './check.js';
+import { types } from 'node:util';
+import { checkFloat32Array, checkInt32Array, checkInteger, checkNumber, describe, typedArrayLength } from './check.js';
 import { rangeError, typeError } from './errors.js';
 import { native } from './native.js';
 
@@ -26,7 +27,7 @@ export interface Separation {
 
 function checkPositives(value: unknown, length: number): Uint8Array {
   let positives: Uint8Array;
-  if (value instanceof Uint8Array) {
+  if (types.isUint8Array(value)) {
     positives = value;
   } else if (Array.isArray(value)) {
     positives = new Uint8Array(value.length);
@@ -38,8 +39,11 @@ function checkPositives(value: unknown, length: number): Uint8Array {
   } else {
     throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a Uint8Array or an array of booleans for positives but received ${describe(value)}`);
   }
-  if (positives.length !== length)
-    throw rangeError('ERR_ONELOGIT_LENGTH', `Expected ${length} elements for positives, one per score, but received ${positives.length}`);
+  if (typedArrayLength(positives) !== length)
+    throw rangeError(
+      'ERR_ONELOGIT_LENGTH',
+      `Expected ${length} elements for positives, one per score, but received ${typedArrayLength(positives)}`,
+    );
   for (let i = 0; i < length; i++)
     if (positives[i]! > 1) throw rangeError('ERR_ONELOGIT_RANGE', `Expected 0 or 1 for positives[${i}] but received ${positives[i]}`);
   return positives;
@@ -57,8 +61,8 @@ function checkPositives(value: unknown, length: number): Uint8Array {
  *   `ERR_ONELOGIT_RANGE`; TypeError `ERR_ONELOGIT_ARGUMENT`.
  */
 export function averagePrecision(scores: Float32Array, positives: Positives): number {
-  checkFloat32Array(scores, 'scores');
-  return native.averagePrecision(scores, checkPositives(positives, scores.length));
+  const length = typedArrayLength(checkFloat32Array(scores, 'scores'));
+  return native.averagePrecision(scores, checkPositives(positives, length));
 }
 
 /**
@@ -72,9 +76,9 @@ export function averagePrecision(scores: Float32Array, positives: Positives): nu
  * @throws as {@link averagePrecision}.
  */
 export function precisionAtRecall(scores: Float32Array, positives: Positives, recall: number): number {
-  checkFloat32Array(scores, 'scores');
+  const length = typedArrayLength(checkFloat32Array(scores, 'scores'));
   checkNumber(recall, 'recall', { least: 0, most: 1, exclusive: true });
-  return native.precisionAtRecall(scores, checkPositives(positives, scores.length), recall);
+  return native.precisionAtRecall(scores, checkPositives(positives, length), recall);
 }
 
 /**
@@ -90,8 +94,8 @@ export function precisionAtRecall(scores: Float32Array, positives: Positives, re
  */
 export function separation(logits: Float32Array, labels: Int32Array, classes: number): Separation {
   checkInteger(classes, 'classes', 1);
-  checkInt32Array(labels, 'labels');
-  if (labels.length === 0) throw rangeError('ERR_ONELOGIT_LENGTH', `Expected at least one label but received ${describe(labels)}`);
-  checkFloat32Array(logits, 'logits', labels.length * classes);
+  const m = typedArrayLength(checkInt32Array(labels, 'labels'));
+  if (m === 0) throw rangeError('ERR_ONELOGIT_LENGTH', `Expected at least one label but received ${describe(labels)}`);
+  checkFloat32Array(logits, 'logits', m * classes);
   return native.separation(logits, labels, classes);
 }
