@@ -2,7 +2,8 @@
  * The last layer and its loss in one pass, without the m×k logits: `native/head/linear_loss.h` and docs/losses.md, "Fused
  * linear + loss".
  */
-import { checkFloat32Array, checkInt32Array, checkInteger, checkOptions, describe } from './check.js';
+import { types } from 'node:util';
+import { checkFloat32Array, checkInt32Array, checkInteger, checkOptions, describe, typedArrayLength } from './check.js';
 import { checkDevice, type Device } from './device.js';
 import { rangeError, typeError } from './errors.js';
 import { checkLoss, type Loss } from './losses.js';
@@ -73,18 +74,17 @@ const defaultWorkspaceBytes = 64 * 1024 * 1024;
  */
 export function linearLoss(loss: Loss, options: LinearLossOptions): { value: number } & LinearLossGradients {
   const checkedLoss = checkLoss(loss, 'loss');
-  checkOptions(options, optionNames, 'linearLoss');
+  const checked = checkOptions(options, optionNames, 'linearLoss') as unknown as LinearLossOptions;
   // Read once: a getter must not be able to change what was checked.
-  const { hidden, weight, bias, labels, workspaceBytes = defaultWorkspaceBytes, out = {} } = options;
-  const device = checkDevice(options.device ?? 'auto', 'device');
-  const features = checkInteger(options.features, 'features', 1);
-  const classes = checkInteger(options.classes, 'classes', 1, 2 ** 31 - 1);
-  checkInt32Array(labels, 'labels');
-  if (labels.length === 0) throw rangeError('ERR_ONELOGIT_LENGTH', `Expected at least one label but received ${describe(labels)}`);
-  const examples = labels.length;
+  const { hidden, weight, bias, labels, workspaceBytes = defaultWorkspaceBytes, out = {} } = checked;
+  const device = checkDevice(checked.device ?? 'auto', 'device');
+  const features = checkInteger(checked.features, 'features', 1);
+  const classes = checkInteger(checked.classes, 'classes', 1, 2 ** 31 - 1);
+  const examples = typedArrayLength(checkInt32Array(labels, 'labels'));
+  if (examples === 0) throw rangeError('ERR_ONELOGIT_LENGTH', `Expected at least one label but received ${describe(labels)}`);
   checkFloat32Array(hidden, 'hidden (examples × features)', examples * features);
-  if (!(weight instanceof Uint16Array)) checkFloat32Array(weight, 'weight (classes × features)', classes * features);
-  else if (weight.length !== classes * features)
+  if (!types.isUint16Array(weight)) checkFloat32Array(weight, 'weight (classes × features)', classes * features);
+  else if (typedArrayLength(weight) !== classes * features)
     throw rangeError(
       'ERR_ONELOGIT_LENGTH',
       `Expected ${classes * features} numbers for weight (classes × features) but received ${describe(weight)}`,

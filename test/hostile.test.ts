@@ -1,7 +1,7 @@
 // What comes from outside may be anything. Every public function gets every hostile value in place of every argument and option; the
 // answer is a result or a documented error, and the process goes on. Under `npm run test:sanitized` a read past a buffer fails too.
 import { describe, expect, test } from 'vitest';
-import { lossAndGradient, losses, metrics } from '../src/index.js';
+import { linearLoss, lossAndGradient, losses, metrics } from '../src/index.js';
 import { hostileValues, refusedOrDone } from './helpers/hostile.js';
 
 type Call = (...args: unknown[]) => unknown;
@@ -23,6 +23,32 @@ const targets: Target[] = [
     name: 'lossAndGradient',
     call: untyped(lossAndGradient),
     valid: () => [losses.batchCrossEntropy(), logits(), labels(), { classes: 3, device: 'cpu' }],
+  },
+  {
+    name: 'linearLoss',
+    call: untyped(linearLoss),
+    valid: () => [
+      losses.batchCrossEntropy(),
+      {
+        hidden: Float32Array.of(1, 2, 3, 4, 5, 6),
+        weight: new Float32Array(12).fill(0.5),
+        bias: new Float32Array(4),
+        labels: labels(),
+        features: 3,
+        classes: 4,
+        device: 'cpu',
+        workspaceBytes: 1 << 20,
+        out: { gradHidden: new Float32Array(6), gradWeight: new Float32Array(12), gradBias: new Float32Array(4) },
+      },
+    ],
+  },
+  {
+    name: 'linearLoss of a bfloat16 weight',
+    call: untyped(linearLoss),
+    valid: () => [
+      losses.crossEntropy(),
+      { hidden: Float32Array.of(1, 2), weight: new Uint16Array(6).fill(0x3f80), labels: Int32Array.of(0, 2), features: 1, classes: 6 },
+    ],
   },
   { name: 'metrics.averagePrecision', call: untyped(metrics.averagePrecision), valid: () => [logits(), Uint8Array.of(0, 1, 0, 1, 1, 0)] },
   {

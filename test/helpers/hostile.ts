@@ -27,7 +27,7 @@ export function detached<T extends Float32Array | Int32Array | Uint8Array>(array
 }
 
 /** `length` says more than there is: only native code can see through it. */
-export function lyingLength<T extends Float32Array | Int32Array | Uint8Array>(array: T, length: number): T {
+export function lyingLength<T extends Float32Array | Int32Array | Uint8Array | Uint16Array>(array: T, length: number): T {
   return Object.defineProperty(array, 'length', { value: length });
 }
 
@@ -130,6 +130,7 @@ export const hostileValues: readonly (readonly [string, () => unknown])[] = [
       return view;
     },
   ],
+  ['a Uint16Array with a lying length', () => lyingLength(new Uint16Array(1), 6)],
   ['labels out of range', () => Int32Array.of(0, 1_000_000)],
   ['negative labels', () => Int32Array.of(-1, -2_147_483_648)],
 ];
