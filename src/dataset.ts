@@ -1,6 +1,9 @@
 /**
  * What training and evaluation read: labelled examples in memory, or behind a reader.
  */
+import { checkInt32Array, checkInteger, describe } from './check.js';
+import { rangeError, typeError } from './errors.js';
+import { checkShape, sameShape, shapeSize } from './shape.js';
 
 /** What examples are made of. `Int32Array` where the first layer is an embedding. */
 export type Inputs = Float32Array | Uint8Array | Int32Array;
@@ -27,3 +30,85 @@ export interface StreamedDataset {
 }
 
 export type Dataset = InMemoryDataset | StreamedDataset;
+
+/** The name of an element type, as it is stored with a model. */
+export type InputType = 'uint8' | 'float32' | 'int32';
+
+/** The element type of examples, or a TypeError naming `what`. `Uint8ClampedArray` (canvas pixels) counts as bytes. */
+export function checkInputs(value: unknown, what: string): { inputs: Inputs; type: InputType } {
+  if (value instanceof Uint8Array) return { inputs: value, type: 'uint8' };
+  if (value instanceof Float32Array) return { inputs: value, type: 'float32' };
+  if (value instanceof Int32Array) return { inputs: value, type: 'int32' };
+  if (value instanceof Uint8ClampedArray) return { inputs: new Uint8Array(value.buffer, value.byteOffset, value.length), type: 'uint8' };
+  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a Float32Array or a Uint8Array for ${what} but received ${describe(value)}`);
+}
+
+/** What a dataset must fit: the model's input and its classes. */
+export interface DatasetFit {
+  inputShape: readonly number[];
+  classes: number;
+}
+
+/**
+ * A dataset from outside, checked, with its properties read once. Labels are checked where they are read, natively.
+ *
+ * @throws TypeError or RangeError naming `what` and the property
+ */
+export function checkDataset(value: unknown, what: string, model?: DatasetFit): Dataset {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
+    throw typeError(
+      'ERR_ONELOGIT_ARGUMENT',
+      `Expected a dataset ({ inputs, labels, … } or { read, … }) for ${what} but received ${describe(value)}`,
+    );
+  const given = value as Record<string, unknown>;
+  const inputShape = [...checkShape(given.inputShape, `inputShape of ${what}`)];
+  const classes = checkInteger(given.classes, `classes of ${what}`, 1, 2 ** 31 - 1);
+  const length = checkInteger(given.length, `length of ${what}`, 1, 2 ** 31 - 1);
+  // [28, 28] and [28, 28, 1] hold the same numbers in the same order; so does any shape of the same size with a flattened one.
+  if (model && !compatible(inputShape, model.inputShape))
+    throw rangeError(
+      'ERR_ONELOGIT_SHAPE',
+      `Expected examples of shape ${format(model.inputShape)} for ${what} but received ${format(inputShape)}`,
+    );
+  if (model && classes > model.classes)
+    throw rangeError(
+      'ERR_ONELOGIT_CLASSES',
+      `Expected at most ${model.classes} classes (the units of the last dense layer) for ${what} but received ${classes}`,
+    );
+  const classNames = checkClassNames(given.classNames, classes, `classNames of ${what}`);
+  const common = { inputShape, classes, length, ...(classNames ? { classNames } : {}) };
+  if (given.read !== undefined) {
+    if (typeof given.read !== 'function')
+      throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for read of ${what} but received ${describe(given.read)}`);
+    const { read } = given as unknown as StreamedDataset;
+    return { ...common, read: (indices, signal) => read.call(value as StreamedDataset, indices, signal) };
+  }
+  const { inputs } = checkInputs(given.inputs, `inputs of ${what}`);
+  if (inputs.length !== length * shapeSize(inputShape))
+    throw rangeError(
+      'ERR_ONELOGIT_LENGTH',
+      `Expected ${length} × ${shapeSize(inputShape)} elements for inputs of ${what} but received ${describe(inputs)}`,
+    );
+  return { ...common, inputs, labels: checkInt32Array(given.labels, `labels of ${what}`, length) };
+}
+
+function compatible(a: readonly number[], b: readonly number[]): boolean {
+  const withoutOnes = (shape: readonly number[]) => shape.filter((axis) => axis !== 1);
+  return shapeSize(a) === shapeSize(b) && (sameShape(withoutOnes(a), withoutOnes(b)) || a.length === 1 || b.length === 1);
+}
+
+function format(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** One string per class, or undefined. */
+export function checkClassNames(value: unknown, classes: number, what: string): string[] | undefined {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value))
+    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an array of strings for ${what} but received ${describe(value)}`);
+  if (value.length !== classes)
+    throw rangeError('ERR_ONELOGIT_LENGTH', `Expected ${classes} strings for ${what} but received ${describe(value)}`);
+  for (const name of value)
+    if (typeof name !== 'string') throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected strings for ${what} but received ${describe(name)}`);
+  return value;
+}

@@ -3,13 +3,24 @@
  * devices, training. All three carry a stable `code`, `ERR_ONELOGIT_…`.
  */
 export class OneLogitError extends Error {
-  override readonly name = 'OneLogitError';
+  override readonly name: string = 'OneLogitError';
   constructor(
     readonly code: string,
     message: string,
     options?: ErrorOptions,
   ) {
     super(message, options);
+  }
+}
+
+/**
+ * What stops because an `AbortSignal` said so is rejected with this, as Node's own functions do: `name` is `'AbortError'`, `cause` the
+ * signal's reason, `code` `ERR_ONELOGIT_ABORTED`.
+ */
+export class AbortError extends OneLogitError {
+  override readonly name = 'AbortError';
+  constructor(message: string, signal: AbortSignal) {
+    super('ERR_ONELOGIT_ABORTED', message, { cause: signal.reason });
   }
 }
 

@@ -1,7 +1,11 @@
 export { type BackendInfo, backendInfo } from './backend.js';
 export * as datasets from './data/index.js';
+export type { Dataset, InMemoryDataset, Inputs, InputType, StreamedDataset } from './dataset.js';
 export type { Device } from './device.js';
-export { OneLogitError } from './errors.js';
+export { AbortError, OneLogitError } from './errors.js';
+export type { ClassEvaluation, EvaluateOptions, Evaluation, Scores } from './evaluate.js';
+export type { FitResult } from './fit.js';
+export type { FitOptions, Progress, Validation } from './fit-options.js';
 export {
   type BatchNormLayer,
   type DenseLayer,
@@ -38,7 +42,9 @@ export {
   type SelfNormalization,
   type SelfNormalizationOptions,
 } from './losses.js';
+export type { BiasInit } from './metadata.js';
 export * as metrics from './metrics.js';
+export { Model, type SequentialOptions, type TensorInfo } from './model.js';
 export {
   type Adam,
   type AdamOptions,
@@ -48,6 +54,7 @@ export {
   type Sgd,
   type SgdOptions,
 } from './optimizers.js';
+export type { Preprocessing, PreprocessingOptions } from './preprocessing.js';
 export {
   type ConstantSchedule,
   type CosineSchedule,
@@ -56,3 +63,6 @@ export {
   schedules,
   type WarmupSchedule,
 } from './schedules.js';
+export { type Split, splitIndices } from './split.js';
+export { zoo } from './zoo/index.js';
+export type { MlpOptions } from './zoo/mlp.js';

@@ -53,6 +53,8 @@ export type Layer = DenseLayer | BatchNormLayer | ReluLayer | DropoutLayer | Fla
 
 /** The largest count of units, classes or elements of an example that one layer may have. */
 const maxUnits = 2 ** 31 - 1;
+/** More layers than any network has: a bound for what files may claim. */
+const maxLayers = 10_000;
 
 /**
  * A fully connected layer: y (m × units) = x (m × inputs) · weightᵀ + bias. An input of more than one axis is taken flattened. The
@@ -158,6 +160,8 @@ function checkObject(value: unknown, what: string): Record<string, unknown> {
 export function checkLayers(value: unknown, what: string): Layer[] {
   if (!Array.isArray(value) || value.length === 0)
     throw typeError('ERR_ONELOGIT_LAYER', `Expected an array of layers for ${what} but received ${describe(value)}`);
+  if (value.length > maxLayers)
+    throw rangeError('ERR_ONELOGIT_RANGE', `Expected at most ${maxLayers} layers for ${what} but received ${value.length}`);
   const checked = Array.from(value, (layer, index) => checkLayer(layer, `${what}[${index}]`));
   const last = checked.findLastIndex((layer) => layer.type === 'dense');
   if (last < 0) throw typeError('ERR_ONELOGIT_LAYER', `Expected at least one dense layer for ${what}: its units are the classes`);

@@ -90,6 +90,7 @@ StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::funct
 // ---- per-environment state ----
 struct EnvironmentState {
   Napi::FunctionReference error_class;  // OneLogitError, registered by src/native.ts
+  Napi::FunctionReference model_class;  // NativeModel
 };
 EnvironmentState& state(Napi::Env env);
 

@@ -77,6 +77,10 @@ class Run {
 
  private:
   bool stopped() const { return hooks_.cancelled != nullptr && hooks_.cancelled->load(std::memory_order_relaxed); }
+  void mark_changed() {
+    model_.trained = true;
+    if (hooks_.changed != nullptr) hooks_.changed->store(true, std::memory_order_relaxed);
+  }
   double learning_rate(std::int64_t step) const {
     return static_cast<double>(options_.optimizer.learning_rate) * options_.schedule.multiple(step, options_.steps);
   }
@@ -179,7 +183,7 @@ TrainResult Run::go() {
     apply_prior_bias();
   } else {
     state_ = read_checkpoint(model_, options_);
-    model_.trained = true;
+    mark_changed();
   }
   const std::int64_t first_step = collected_ = state_.step;
 
@@ -267,7 +271,7 @@ void Run::step(const Batch& batch) {
   }
   backend_.optimizer_step(optimizer, static_cast<float>(learning_rate(at)), number + 1, slices, scale);
   state_.step = at + 1;
-  model_.trained = true;
+  mark_changed();
 }
 
 // Reads the losses of the steps since the last call.

@@ -102,6 +102,7 @@ struct TrainHooks {
   std::function<void(const Progress&)>
       progress;  // at most about 10 a second, and once at the end; from the training thread
   const std::atomic<bool>* cancelled = nullptr;  // polled every step
+  std::atomic<bool>* changed = nullptr;  // set once a checkpoint was read or a step done: the model is another now
 };
 
 // A loss that is not finite is found before it reaches the weights where the loss can be read at no cost (the CPU),

@@ -1,0 +1,98 @@
+// Models, layers and preprocessing between JavaScript and C++.
+
+#include <utility>
+
+#include "addon/model.h"
+
+namespace onelogit::addon {
+namespace {
+
+Shape shape_from_javascript(const Napi::Value& value) {
+  if (!value.IsArray())
+    throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT",
+                "Expected an array for inputShape but received something else");
+  const Napi::Array array = value.As<Napi::Array>();
+  Shape shape;
+  for (std::uint32_t axis = 0; axis < array.Length(); ++axis) shape.push_back(array.Get(axis).ToNumber().Int64Value());
+  return shape;
+}
+
+Initializer initializer_from_name(const std::string& name) {
+  static constexpr std::pair<const char*, Initializer> known[] = {
+      {"he-normal", Initializer::he_normal},
+      {"he-uniform", Initializer::he_uniform},
+      {"glorot-normal", Initializer::glorot_normal},
+      {"glorot-uniform", Initializer::glorot_uniform},
+      {"zeros", Initializer::zeros},
+  };
+  for (const auto& [text, initializer] : known)
+    if (name == text) return initializer;
+  throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT", "Expected a known initializer but received '" + name + "'");
+}
+
+LayerSpec layer_from_javascript(const Napi::Object& object) {
+  LayerSpec layer;
+  layer.type = string_field(object, "type", "");
+  layer.units = integer_field(object, "units", layer.units);
+  layer.bias = boolean_field(object, "bias", layer.bias);
+  const std::string initializer = string_field(object, "initializer", "");
+  if (!initializer.empty()) layer.initializer = initializer_from_name(initializer);
+  layer.epsilon = static_cast<float>(number_field(object, "epsilon", static_cast<double>(layer.epsilon)));
+  layer.momentum = static_cast<float>(number_field(object, "momentum", static_cast<double>(layer.momentum)));
+  layer.rate = static_cast<float>(number_field(object, "rate", static_cast<double>(layer.rate)));
+  return layer;
+}
+
+std::vector<float> float_list(const Napi::Value& value) {
+  std::vector<float> list;
+  if (!value.IsArray()) return list;
+  const Napi::Array array = value.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < array.Length(); ++i) list.push_back(array.Get(i).ToNumber().FloatValue());
+  return list;
+}
+
+}  // namespace
+
+ModelSpec model_spec_from_javascript(const Napi::Object& object) {
+  ModelSpec spec;
+  spec.input_shape = shape_from_javascript(object.Get("inputShape"));
+  spec.seed = static_cast<std::uint64_t>(integer_field(object, "seed", 0));
+  if (!object.Get("layers").IsArray())
+    throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT", "Expected an array for layers but received something else");
+  const Napi::Array layers = object.Get("layers").As<Napi::Array>();
+  for (std::uint32_t i = 0; i < layers.Length(); ++i)
+    spec.layers.push_back(layer_from_javascript(layers.Get(i).ToObject()));
+  return spec;
+}
+
+Preprocessing preprocessing_from_javascript(const Napi::Object& object) {
+  Preprocessing preprocessing;
+  preprocessing.scale = static_cast<float>(number_field(object, "scale", 1.0));
+  preprocessing.mean = float_list(object.Get("mean"));
+  preprocessing.standard_deviation = float_list(object.Get("standardDeviation"));
+  if (preprocessing.mean.size() != preprocessing.standard_deviation.size())
+    throw Error(ErrorKind::range, "ERR_ONELOGIT_LENGTH",
+                "Expected as many numbers for mean as for standardDeviation but received " +
+                    std::to_string(preprocessing.mean.size()) + " and " +
+                    std::to_string(preprocessing.standard_deviation.size()));
+  return preprocessing;
+}
+
+std::vector<Shape> output_shapes(const ModelSpec& spec) {
+  std::vector<Shape> shapes;
+  Shape shape = spec.input_shape;
+  for (const LayerSpec& layer : spec.layers) {
+    shape = make_layer(layer, shape)->output_shape();
+    shapes.push_back(shape);
+  }
+  return shapes;
+}
+
+Napi::Array shape_to_javascript(Napi::Env env, const Shape& shape) {
+  const Napi::Array array = Napi::Array::New(env, shape.size());
+  for (std::uint32_t axis = 0; axis < shape.size(); ++axis)
+    array.Set(axis, Napi::Number::New(env, static_cast<double>(shape[axis])));
+  return array;
+}
+
+}  // namespace onelogit::addon

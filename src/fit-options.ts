@@ -1,0 +1,210 @@
+/** What `model.fit` takes, and the checks of it. */
+import { checkInteger, checkNumber, checkOneOf, checkOptions, checkString, describe } from './check.js';
+import { checkDataset, type Dataset } from './dataset.js';
+import { typeError } from './errors.js';
+import { checkSignal } from './job.js';
+import { checkLoss, type Loss } from './losses.js';
+import type { BiasInit } from './metadata.js';
+import type { ModelState } from './model-state.js';
+import type { NativeFitOptions, NativeProgress } from './native-model.js';
+import { checkOptimizer, type Optimizer } from './optimizers.js';
+import { checkSchedule, type Schedule, schedules } from './schedules.js';
+import { checkFraction, type Split, splitIndices } from './split.js';
+
+/** Loss and accuracy on the validation part. */
+export interface Validation {
+  /** Mean of the training loss over batches of the validation part. */
+  readonly loss: number;
+  /** Share of examples whose largest logit is the label's. */
+  readonly accuracy: number;
+}
+
+/** What `onProgress` receives: at most about ten times a second, and once at the end. */
+export interface Progress {
+  /** Steps done, those before resuming included. */
+  readonly step: number;
+  readonly steps: number;
+  /** Mean over the steps since the last report. */
+  readonly loss: number;
+  /** Share of those steps' examples whose largest logit was the label's. */
+  readonly accuracy: number;
+  readonly examplesPerSecond: number;
+  readonly secondsLeft: number;
+  /** As scheduled for the latest step. */
+  readonly learningRate: number;
+  /** The latest, in the report that follows it. */
+  readonly validation?: Validation;
+}
+
+/** Options of {@link Model.fit}. */
+export interface FitOptions {
+  /** Made by `losses.*`. */
+  loss: Loss;
+  /** Made by `optimizers.*`. */
+  optimizer: Optimizer;
+  /** Made by `schedules.*`. Default: constant. */
+  schedule?: Schedule | undefined;
+  /** Steps in all, those before `resumeFrom` included. Either this or `epochs`. */
+  steps?: number | undefined;
+  /** Passes over the training part: ⌈epochs · examples / batchSize⌉ steps. Need not be an integer. */
+  epochs?: number | undefined;
+  /** Examples per step, in every step: an epoch that ends within a batch runs on into the next. */
+  batchSize: number;
+  /**
+   * Another dataset, or a share of this one to set aside, chosen by {@link splitIndices} (`seed`: default the model's) and recorded in
+   * the model.
+   */
+  validation?: Dataset | { fraction: number; seed?: number | undefined } | undefined;
+  /** Default: validate once, after the last step. */
+  validateEverySteps?: number | undefined;
+  /** A file that training can be resumed from, replaced atomically every so many steps (default 1000), after the last and on abort. */
+  checkpoint?: { path: string; everySteps?: number | undefined } | undefined;
+  /** A checkpoint to continue, bit for bit, given the same model, dataset and options. */
+  resumeFrom?: string | undefined;
+  /**
+   * How the last bias starts at the first fit of a model that was never trained or loaded, if it is all zeros: `'prior'`, the default, is
+   * −ln(k − 1) for binary-cross-entropy, −ln k for self-normalization, ln q for nce and zeros for the other losses.
+   */
+  biasInit?: BiasInit | undefined;
+  /** Of the order of the examples, dropout and noise. Default: the model's. */
+  seed?: number | undefined;
+  /** An exception in it stops training and rejects `fit`. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** Stops after the current step: the checkpoint is written if one was asked for, and `fit` is rejected with an `AbortError`. */
+  signal?: AbortSignal | undefined;
+}
+
+const what = 'model.fit';
+
+const optionNames: readonly (keyof FitOptions)[] = [
+  'loss',
+  'optimizer',
+  'schedule',
+  'steps',
+  'epochs',
+  'batchSize',
+  'validation',
+  'validateEverySteps',
+  'checkpoint',
+  'resumeFrom',
+  'biasInit',
+  'seed',
+  'onProgress',
+  'signal',
+];
+
+/** Where the training and validation examples come from. */
+interface Parts {
+  split: Split | null;
+  trainingIndices?: Int32Array;
+  validationIndices?: Int32Array;
+  validation?: Dataset;
+}
+
+/** Everything that the options of a fit say, checked. */
+export interface FitPlan {
+  training: Dataset;
+  parts: Parts;
+  biasInit: BiasInit;
+  resumeFrom: string | undefined;
+  signal: AbortSignal | undefined;
+  progress: ReturnType<typeof checkProgress>;
+  native: Pick<
+    NativeFitOptions,
+    'loss' | 'optimizer' | 'schedule' | 'steps' | 'batchSize' | 'seed' | 'validateEvery' | 'checkpointPath' | 'checkpointEvery'
+  >;
+}
+
+/** Checks the dataset and the options of a fit. */
+export function checkFit(state: ModelState, classes: number, dataset: unknown, options: unknown): FitPlan {
+  const given = checkOptions(options, optionNames, what);
+  const training = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes });
+  const parts = checkValidation(given.validation, training, state, classes);
+  const batchSize = checkInteger(given.batchSize, `batchSize of ${what}`, 1, 2 ** 31 - 1);
+  return {
+    training,
+    parts,
+    biasInit: given.biasInit === undefined ? 'prior' : checkOneOf(given.biasInit, ['prior', 'zeros'], `biasInit of ${what}`),
+    resumeFrom: given.resumeFrom === undefined ? undefined : checkString(given.resumeFrom, `resumeFrom of ${what}`),
+    signal: checkSignal(given.signal, what),
+    progress: checkProgress(given.onProgress),
+    native: {
+      loss: checkLoss(given.loss, `loss of ${what}`),
+      optimizer: checkOptimizer(given.optimizer, `optimizer of ${what}`),
+      schedule: given.schedule === undefined ? schedules.constant() : checkSchedule(given.schedule, `schedule of ${what}`),
+      steps: checkSteps(given.steps, given.epochs, parts.trainingIndices?.length ?? training.length, batchSize),
+      batchSize,
+      seed: given.seed === undefined ? state.seed : checkInteger(given.seed, `seed of ${what}`),
+      validateEvery:
+        given.validateEverySteps === undefined ? 0 : checkInteger(given.validateEverySteps, `validateEverySteps of ${what}`, 1),
+      ...checkCheckpoint(given.checkpoint),
+    },
+  };
+}
+
+function checkSteps(steps: unknown, epochs: unknown, examples: number, batchSize: number): number {
+  if ((steps === undefined) === (epochs === undefined))
+    throw typeError(
+      'ERR_ONELOGIT_ARGUMENT',
+      `Expected exactly one of steps and epochs for model.fit but received ${steps === undefined ? 'neither' : 'both'}`,
+    );
+  if (steps !== undefined) return checkInteger(steps, 'steps of model.fit', 1);
+  const passes = checkNumber(epochs, 'epochs of model.fit', { least: 0, exclusive: true });
+  return checkInteger(Math.ceil((passes * examples) / batchSize), 'the steps of these epochs of model.fit', 1);
+}
+
+function checkValidation(value: unknown, training: Dataset, state: ModelState, classes: number): Parts {
+  if (value === undefined) return { split: null };
+  if (typeof value === 'object' && value !== null && 'fraction' in value) {
+    const part = `validation of ${what}`;
+    const { fraction, seed } = checkOptions(value, ['fraction', 'seed'], part);
+    const split = Object.freeze({
+      fraction: checkFraction(fraction, `fraction of ${part}`),
+      seed: seed === undefined ? state.seed : checkInteger(seed, `seed of ${part}`),
+      length: checkInteger(training.length, 'length of dataset, a part of which is for validation', 2),
+    });
+    const { training: trainingIndices, validation: validationIndices } = splitIndices(split.length, split.fraction, split.seed);
+    return { split, trainingIndices, validationIndices };
+  }
+  return { split: null, validation: checkDataset(value, 'validation', { inputShape: state.inputShape, classes }) };
+}
+
+function checkCheckpoint(value: unknown): { checkpointPath?: string; checkpointEvery: number } {
+  if (value === undefined) return { checkpointEvery: 0 };
+  const what = 'checkpoint of model.fit';
+  const { path, everySteps = 1000 } = checkOptions(value, ['path', 'everySteps'], what);
+  return { checkpointPath: checkString(path, `path of ${what}`), checkpointEvery: checkInteger(everySteps, `everySteps of ${what}`, 1) };
+}
+
+/** Calls the user's function; its first exception stops the job and is thrown when the job has ended. */
+function checkProgress(value: unknown) {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'function')
+    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for onProgress of model.fit but received ${describe(value)}`);
+  let failure: { error: unknown } | undefined;
+  let stop = () => {};
+  let reported = -1;
+  let ended = false;
+  const report = (progress: NativeProgress): void => {
+    if (failure || ended) return;
+    reported = progress.step;
+    try {
+      value(progress);
+    } catch (error) {
+      failure = { error };
+      stop();
+    }
+  };
+  return {
+    report,
+    /** The last report, unless it has been made: the one that is under way is dropped when the job ends. */
+    last: (progress: NativeProgress | undefined): void => {
+      if (progress && progress.step > reported) report(progress);
+      ended = true;
+      if (failure) throw failure.error;
+    },
+    onFailure: (call: () => void): void => {
+      stop = call;
+    },
+  };
+}

@@ -1,0 +1,126 @@
+/** `model.fit`: what it gives, and what happens around the native loop. */
+import { nativeNames } from './class-names.js';
+import type { Dataset } from './dataset.js';
+import { AbortError } from './errors.js';
+import { checkFit, type FitOptions, type FitPlan, type Validation } from './fit-options.js';
+import { runJob, throwIfAborted } from './job.js';
+import type { Loss, LossName } from './losses.js';
+import { type BiasInit, type ModelMetadata, writeMetadata } from './metadata.js';
+import { resumedMetadata } from './model-file.js';
+import { idleNativeOf, type ModelState, namesOf } from './model-state.js';
+import type { NativeModel } from './native-model.js';
+import { byteScale, noPreprocessing } from './preprocessing.js';
+import { Sources } from './source.js';
+import { version } from './version.js';
+
+const what = 'model.fit';
+
+/** What {@link Model.fit} resolves to. */
+export interface FitResult {
+  /** Steps done, those before resuming included. */
+  readonly steps: number;
+  /** Of this call, validation and checkpoints included. */
+  readonly seconds: number;
+  /** Training examples per second of this call. */
+  readonly examplesPerSecond: number;
+  /** Mean of the last 100 steps (or of all, if fewer). */
+  readonly finalLoss: number;
+  /** Of the same steps: share of examples whose largest logit was the label's. */
+  readonly finalAccuracy: number;
+  /** `'cpu'` or `'cuda'` */
+  readonly device: string;
+  /** The training loss's name. */
+  readonly loss: string;
+  readonly validation?: Validation;
+  /** How the last bias started, at this fit or an earlier one; null for a model whose weights came from elsewhere. */
+  readonly biasInit: BiasInit | null;
+}
+
+/** Trains; see {@link Model.fit}. */
+export async function fitModel(state: ModelState, dataset: Dataset, options: FitOptions): Promise<FitResult> {
+  const native = idleNativeOf(state, what);
+  const plan = checkFit(state, native.classes, dataset, options);
+  throwIfAborted(plan.signal, what);
+  state.fitting = true;
+  try {
+    return await run(state, native, plan);
+  } finally {
+    state.fitting = false;
+  }
+}
+
+async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promise<FitResult> {
+  const { training, parts, resumeFrom, progress } = plan;
+  const { loss, checkpointPath } = plan.native;
+  const sources = new Sources();
+  const resumed = resumeFrom === undefined ? undefined : await resumedMetadata(state, parts.split, resumeFrom);
+  const preprocessing = resumed ?? (await fixedByFirstFit(state, training, sources));
+  /** What is different about the model as soon as a step was made. */
+  const changes = {
+    inputType: preprocessing.inputType,
+    preprocessing: preprocessing.preprocessing,
+    loss,
+    split: parts.split,
+    trained: true,
+    biasInit: resumed ? resumed.biasInit : firstBiasInit(state, native, loss, plan.biasInit),
+    encodedNames: namesOf(training, native.classes) ?? state.encodedNames,
+  };
+  const start = () => {
+    const job = native.fit({
+      ...plan.native,
+      training: sources.native(training, 'dataset'),
+      ...(parts.trainingIndices ? { trainingIndices: parts.trainingIndices } : {}),
+      ...(parts.validationIndices ? { validationIndices: parts.validationIndices } : {}),
+      ...(parts.validation ? { validation: sources.native(parts.validation, 'validation') } : {}),
+      priorBias: changes.biasInit === 'prior' && !state.trained,
+      preprocessing: changes.preprocessing ?? noPreprocessing,
+      metadata: writeMetadata({ ...state, ...changes }, version),
+      ...(changes.encodedNames ? { classNames: nativeNames(changes.encodedNames) } : {}),
+      ...(resumeFrom === undefined ? {} : { resumePath: resumeFrom }),
+      ...(progress ? { onProgress: progress.report } : {}),
+    });
+    progress?.onFailure(job.cancel);
+    const promise = job.promise.finally(() => {
+      if (job.changed()) Object.assign(state, changes);
+    });
+    return { promise, cancel: job.cancel };
+  };
+  const result = await runJob(start, sources, plan.signal, what);
+  progress?.last(result.progress);
+  if (result.cancelled) {
+    const written = checkpointPath === undefined ? '' : `; ${checkpointPath} continues from there`;
+    throw new AbortError(
+      `Expected ${what} to run ${plan.native.steps} steps but its signal was aborted after step ${result.steps}${written}`,
+      plan.signal as AbortSignal,
+    );
+  }
+  return {
+    steps: result.steps,
+    seconds: result.seconds,
+    examplesPerSecond: result.examplesPerSecond,
+    finalLoss: result.finalLoss,
+    finalAccuracy: result.finalAccuracy,
+    device: native.device,
+    loss: loss.name,
+    ...(result.validation ? { validation: result.validation } : {}),
+    biasInit: changes.biasInit,
+  };
+}
+
+/** Preprocessing is fixed at the first fit: bytes are scaled by 1/255 unless the model was given something else. */
+async function fixedByFirstFit(
+  state: ModelState,
+  training: Dataset,
+  sources: Sources,
+): Promise<Pick<ModelMetadata, 'inputType' | 'preprocessing'>> {
+  const inputType = state.inputType ?? (await sources.inputType(training, 'dataset'));
+  return { inputType, preprocessing: state.preprocessing ?? (inputType === 'uint8' ? byteScale : noPreprocessing) };
+}
+
+/** The losses whose prior is not all zeros. */
+const lossesWithPrior: readonly LossName[] = ['self-normalization', 'nce', 'binary-cross-entropy'];
+
+function firstBiasInit(state: ModelState, native: NativeModel, loss: Loss, asked: BiasInit): BiasInit | null {
+  if (state.trained) return state.biasInit;
+  return asked === 'prior' && native.lastBiasIsZero() && lossesWithPrior.includes(loss.name) ? 'prior' : 'zeros';
+}

@@ -1,0 +1,38 @@
+/** Native work with an AbortSignal. */
+import { describe } from './check.js';
+import { AbortError, typeError } from './errors.js';
+import type { NativeJob } from './native-model.js';
+import type { Sources } from './source.js';
+
+/** An AbortSignal or undefined. */
+export function checkSignal(value: unknown, what: string): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value;
+  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an AbortSignal for signal of ${what} but received ${describe(value)}`);
+}
+
+/** Throws if the signal has been raised. */
+export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted) throw new AbortError(`Expected ${what} to run but its signal was aborted before it began`, signal);
+}
+
+/** Awaits native work; a raised signal cancels it. What a reader threw comes in place of what the native side made of it. */
+export async function runJob<T>(start: () => NativeJob<T>, sources: Sources, signal: AbortSignal | undefined, what: string): Promise<T> {
+  throwIfAborted(signal, what);
+  const job = start();
+  const cancel = () => {
+    job.cancel();
+    sources.abort(signal?.reason);
+  };
+  signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    return await job.promise;
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === 'ERR_ONELOGIT_READ') sources.throwFailure();
+    if (code === 'ERR_ONELOGIT_ABORTED' && signal) throw new AbortError(`Expected ${what} to finish but its signal was aborted`, signal);
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+    sources.abort();
+  }
+}

@@ -1,0 +1,59 @@
+/** Model files: safetensors whose metadata describes the model (metadata.ts). Checkpoints are such files too. */
+import { checkEncodedNames, type EncodedNames, nativeNames } from './class-names.js';
+import { OneLogitError } from './errors.js';
+import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
+import { idleNativeOf, type ModelState } from './model-state.js';
+import { native } from './native.js';
+import type { NativeModelFile } from './native-model.js';
+import { sameShape } from './shape.js';
+import type { Split } from './split.js';
+import { version } from './version.js';
+
+/** Writes a model, atomically. */
+export async function saveModel(state: ModelState, path: string): Promise<void> {
+  await idleNativeOf(state, 'model.save').save(
+    path,
+    writeMetadata(state, version),
+    state.encodedNames ? nativeNames(state.encodedNames) : undefined,
+  );
+}
+
+/** Reads a model or a checkpoint. */
+export async function loadModel(path: string, device: string): Promise<ModelState> {
+  const file = await native.openModelFile(path);
+  const metadata = readMetadata(file.metadata, path);
+  const loaded = await file.load({ inputShape: metadata.inputShape, layers: metadata.layers, seed: metadata.seed, device });
+  if (metadata.preprocessing) loaded.setPreprocessing(metadata.preprocessing);
+  // Its weights came from elsewhere, even if nobody fitted them: no prior bias any more.
+  return { ...metadata, trained: true, native: loaded, encodedNames: classNamesOf(file, loaded.classes, path), fitting: false };
+}
+
+/**
+ * The metadata of a checkpoint that `state` is to continue from.
+ *
+ * @throws OneLogitError `ERR_ONELOGIT_CHECKPOINT` if it is of another model
+ */
+export async function resumedMetadata(state: ModelState, split: Split | null, path: string): Promise<ModelMetadata> {
+  const metadata = readMetadata((await native.openModelFile(path)).metadata, path);
+  const mismatch = (property: string): never => {
+    throw new OneLogitError(
+      'ERR_ONELOGIT_CHECKPOINT',
+      `Expected a checkpoint of this model for resumeFrom but received ${path}, whose ${property} is another`,
+    );
+  };
+  if (!sameShape(metadata.inputShape, state.inputShape)) mismatch('inputShape');
+  if (JSON.stringify(metadata.layers) !== JSON.stringify(state.layers)) mismatch('layers');
+  if (state.preprocessing && JSON.stringify(metadata.preprocessing) !== JSON.stringify(state.preprocessing)) mismatch('preprocessing');
+  if (JSON.stringify(metadata.split) !== JSON.stringify(split)) mismatch('validation split');
+  return metadata;
+}
+
+function classNamesOf(file: NativeModelFile, classes: number, path: string): EncodedNames | null {
+  if (!file.classNames) return null;
+  const { bytes, offsets } = file.classNames;
+  return checkEncodedNames(
+    { bytes, offsets: new BigInt64Array(offsets.buffer, offsets.byteOffset, offsets.byteLength / 8) },
+    classes,
+    path,
+  );
+}

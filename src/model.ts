@@ -1,0 +1,309 @@
+/** {@link Model}: a sequence of layers that learns, predicts and is kept in a file. */
+import { checkFloat32Array, checkInteger, checkOptions, checkString } from './check.js';
+import { decodeNames } from './class-names.js';
+import { checkInputs, type Dataset, type Inputs, type InputType } from './dataset.js';
+import { checkDevice, type Device } from './device.js';
+import { rangeError, typeError } from './errors.js';
+import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluate.js';
+import { type FitResult, fitModel } from './fit.js';
+import type { FitOptions } from './fit-options.js';
+import { checkLayers, type Layer } from './layers.js';
+import type { Loss } from './losses.js';
+import type { BiasInit } from './metadata.js';
+import { loadModel, saveModel } from './model-file.js';
+import { idleNativeOf, type ModelState, nativeOf } from './model-state.js';
+import { native } from './native.js';
+import type { NativeTensor } from './native-model.js';
+import { checkPreprocessing, type Preprocessing, type PreprocessingOptions } from './preprocessing.js';
+import { checkShape, shapeSize } from './shape.js';
+import type { Split } from './split.js';
+
+/** Options of {@link Model.sequential}. */
+export interface SequentialOptions {
+  /** Shape of one example: height × width × channels for images. */
+  inputShape: readonly number[];
+  /** Made by `layers.*`; the units of the last dense layer are the classes. */
+  layers: readonly Layer[];
+  /** Default: fixed by the first `fit`, to a scale of 1/255 if its examples are a Uint8Array, else to nothing. */
+  preprocessing?: PreprocessingOptions | undefined;
+  /** Of the initial weights, and the default of everything that `fit` draws. A non-negative integer, default 0. */
+  seed?: number | undefined;
+  /** Default `'auto'`. */
+  device?: Device | undefined;
+}
+
+/** One tensor of a model. */
+export interface TensorInfo {
+  /** As in a `torch.nn.Sequential` of the same layers: `'0.weight'`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** False for running statistics. */
+  readonly trainable: boolean;
+}
+
+let createModel: (state: ModelState) => Model;
+/** What a model consists of; a TypeError naming `what` for anything but a {@link Model}. Not exported by the package. */
+export let stateOf: (model: unknown, what: string) => ModelState;
+
+/**
+ * A sequence of layers. Its memory is native: `dispose` gives it back at once, garbage collection some time later.
+ *
+ * While `fit` runs, everything but reading properties is refused with `ERR_ONELOGIT_BUSY`; after `dispose`, with `ERR_ONELOGIT_DISPOSED`.
+ */
+export class Model {
+  readonly #state: ModelState;
+
+  static {
+    createModel = (state) => new Model(state);
+    stateOf = (model, what) => {
+      if (typeof model !== 'object' || model === null || !(#state in model))
+        throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a Model for ${what}`);
+      return model.#state;
+    };
+  }
+
+  private constructor(state: ModelState) {
+    this.#state = state;
+  }
+
+  /**
+   * Builds a model and initialises its weights from `seed`.
+   *
+   * @throws TypeError or RangeError naming the option; `ERR_ONELOGIT_LAYER` if layers do not fit together
+   */
+  static sequential(options: SequentialOptions): Model {
+    const what = 'Model.sequential';
+    const given = checkOptions(options, ['inputShape', 'layers', 'preprocessing', 'seed', 'device'], what);
+    const inputShape = checkShape(given.inputShape, `inputShape of ${what}`);
+    const layers = Object.freeze(checkLayers(given.layers, `layers of ${what}`));
+    const preprocessing =
+      given.preprocessing === undefined ? null : checkPreprocessing(given.preprocessing, inputShape, `preprocessing of ${what}`);
+    const seed = given.seed === undefined ? 0 : checkInteger(given.seed, `seed of ${what}`);
+    const device = checkDevice(given.device ?? 'auto', `device of ${what}`);
+    const built = new native.NativeModel({ inputShape, layers, seed, device });
+    if (preprocessing) built.setPreprocessing(preprocessing);
+    return createModel({
+      native: built,
+      inputShape,
+      layers,
+      seed,
+      preprocessing,
+      inputType: null,
+      loss: null,
+      split: null,
+      trained: false,
+      biasInit: null,
+      encodedNames: null,
+      fitting: false,
+    });
+  }
+
+  /**
+   * Reads a file written by {@link Model.save}, or a checkpoint of {@link Model.fit}.
+   *
+   * @throws OneLogitError `ERR_ONELOGIT_FILE` if it cannot be read, `ERR_ONELOGIT_FORMAT` if it is not what it should be,
+   * `ERR_ONELOGIT_FORMAT_VERSION` if a newer version wrote it
+   */
+  static async load(path: string, options?: { device?: Device | undefined }): Promise<Model> {
+    const { device = 'auto' } = checkOptions(options, ['device'], 'Model.load');
+    return createModel(await loadModel(checkString(path, 'path of Model.load'), checkDevice(device, 'device of Model.load')));
+  }
+
+  /** Shape of one example. */
+  get inputShape(): readonly number[] {
+    return this.#state.inputShape;
+  }
+
+  /** The layers, options written out. */
+  get layers(): readonly Layer[] {
+    return this.#state.layers;
+  }
+
+  /** What was given to {@link Model.sequential}. */
+  get seed(): number {
+    return this.#state.seed;
+  }
+
+  /** Units of the last dense layer. */
+  get classes(): number {
+    return nativeOf(this.#state).classes;
+  }
+
+  /** Inputs of the last dense layer: the length of an embedding. */
+  get features(): number {
+    return nativeOf(this.#state).features;
+  }
+
+  /** Number of trainable parameters. */
+  get parameterCount(): number {
+    return nativeOf(this.#state).parameterCount;
+  }
+
+  /** `'cpu'` or `'cuda'` */
+  get device(): 'cpu' | 'cuda' {
+    return nativeOf(this.#state).device;
+  }
+
+  /** Applied to every example; null until given or fixed by the first fit. */
+  get preprocessing(): Preprocessing | null {
+    return this.#state.preprocessing;
+  }
+
+  /** Element type of the first fit's examples; null before it. */
+  get inputType(): InputType | null {
+    return this.#state.inputType;
+  }
+
+  /** The loss of the latest fit; null before the first. */
+  get loss(): Loss | null {
+    return this.#state.loss;
+  }
+
+  /** What the latest fit set aside for validation; null if nothing was. {@link splitIndices} makes it again. */
+  get split(): Split | null {
+    return this.#state.split;
+  }
+
+  /** Whether the weights were fitted, loaded or set. */
+  get trained(): boolean {
+    return this.#state.trained;
+  }
+
+  /** How the last layer's bias was initialised at the first fit; null if there was none. */
+  get biasInit(): BiasInit | null {
+    return this.#state.biasInit;
+  }
+
+  /** Whether `fit` runs. */
+  get busy(): boolean {
+    return this.#state.fitting;
+  }
+
+  /** One name per class, from the dataset of a fit; null if it had none. Decoded at each call. */
+  get classNames(): string[] | null {
+    return this.#state.encodedNames && decodeNames(this.#state.encodedNames);
+  }
+
+  /** Every tensor: weights, biases, running statistics. */
+  get tensors(): readonly TensorInfo[] {
+    return nativeOf(this.#state).tensors;
+  }
+
+  /**
+   * Trains on its own thread; the event loop stays free. The weights are those of the last step, also after an abort or an error.
+   *
+   * In-memory data is copied when training starts. With a reader, `read` is called for the first example once more at the first fit,
+   * to learn the element type. What the training loss's name, the validation split and the preprocessing were is recorded in the model.
+   *
+   * @throws TypeError or RangeError naming the option; `AbortError` (`ERR_ONELOGIT_ABORTED`) when `signal` says so;
+   * OneLogitError `ERR_ONELOGIT_LOSS_NOT_FINITE` when the loss is no longer finite, at which step and what to try;
+   * `ERR_ONELOGIT_CHECKPOINT` if `resumeFrom` does not belong to this model, data and options; `ERR_ONELOGIT_BUSY`; whatever `read` or
+   * `onProgress` threw
+   */
+  async fit(dataset: Dataset, options: FitOptions): Promise<FitResult> {
+    return fitModel(this.#state, dataset, options);
+  }
+
+  /**
+   * The logits of examples, n × classes, row-major. `inputs` holds n × the product of `inputShape` elements in the raw units of the training
+   * data; they are copied before this returns.
+   */
+  async predict(inputs: Inputs): Promise<Float32Array> {
+    return this.#run(inputs, 'logits', 'model.predict');
+  }
+
+  /** The input of the last dense layer, n × features, for `inputs` as in {@link Model.predict}. */
+  async embed(inputs: Inputs): Promise<Float32Array> {
+    return this.#run(inputs, 'features', 'model.embed');
+  }
+
+  async #run(inputs: Inputs, output: 'logits' | 'features', what: string): Promise<Float32Array> {
+    const idle = idleNativeOf(this.#state, what);
+    const { inputs: checked } = checkInputs(inputs, `inputs of ${what}`);
+    const examples = checked.length / idle.inputSize;
+    if (!Number.isInteger(examples))
+      throw rangeError(
+        'ERR_ONELOGIT_LENGTH',
+        `Expected a multiple of ${idle.inputSize} elements (${this.inputShape.join(' × ')}) for inputs of ${what} but received ${checked.length}`,
+      );
+    const out = new Float32Array(examples * (output === 'logits' ? idle.classes : idle.features));
+    await idle.predict(checked, out, output);
+    return out;
+  }
+
+  /**
+   * Ranking metrics of every class over a dataset, as in the paper's tables, and how well single logits are separated.
+   *
+   * @throws OneLogitError `ERR_ONELOGIT_NOT_FINITE` if a score is NaN
+   */
+  async evaluate(dataset: Dataset, options?: EvaluateOptions): Promise<Evaluation> {
+    return evaluateModel(this.#state, dataset, options);
+  }
+
+  /**
+   * Writes the model as safetensors, atomically: a temporary file beside `path`, synced, then renamed.
+   *
+   * @throws OneLogitError `ERR_ONELOGIT_FILE` with the system's reason
+   */
+  async save(path: string): Promise<void> {
+    await saveModel(this.#state, checkString(path, 'path of model.save'));
+  }
+
+  /** A copy of a tensor's values, row-major; dense weights are units × inputs. */
+  tensor(name: string): Float32Array {
+    const idle = idleNativeOf(this.#state, 'model.tensor');
+    checkString(name, 'name of model.tensor');
+    const found = idle.tensors.find((tensor) => tensor.name === name);
+    if (!found)
+      throw rangeError(
+        'ERR_ONELOGIT_TENSOR',
+        `Expected one of ${idle.tensors.map((tensor) => tensor.name).join(', ')} for name of model.tensor but received '${name}'`,
+      );
+    const values = new Float32Array(shapeSize(found.shape));
+    idle.readTensor(name, values);
+    return values;
+  }
+
+  /** Replaces a tensor's values: how weights from elsewhere come in. Counts as loading them ({@link Model.trained}). */
+  setTensor(name: string, values: Float32Array): void {
+    const idle = idleNativeOf(this.#state, 'model.setTensor');
+    idle.writeTensor(checkString(name, 'name of model.setTensor'), checkFloat32Array(values, 'values of model.setTensor'));
+    this.#state.trained = true;
+  }
+
+  /** A table of the layers: type, shape of one example after it, parameters. */
+  summary(): string {
+    const { outputShapes, tensors } = nativeOf(this.#state);
+    const rows = this.layers.map((layer, index) => [
+      `${index}`,
+      layer.type,
+      (outputShapes[index] as number[]).join(' × '),
+      parametersOf(tensors, index).toLocaleString('en'),
+    ]);
+    const table = [['', 'layer', 'output', 'parameters'], ...rows];
+    const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => (row[column] as string).length)));
+    const lines = table.map((row) =>
+      row.map((cell, column) => (column === 1 || column === 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  '),
+    );
+    return [...lines, `${this.parameterCount.toLocaleString('en')} trainable parameters on ${this.device}`].join('\n');
+  }
+
+  /** Gives the native memory back. Harmless when repeated. */
+  dispose(): void {
+    if (this.#state.native === null) return;
+    idleNativeOf(this.#state, 'model.dispose').dispose();
+    this.#state.native = null;
+  }
+
+  /** {@link Model.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** Trainable numbers of one layer. */
+function parametersOf(tensors: readonly NativeTensor[], layer: number): number {
+  return tensors
+    .filter((tensor) => tensor.trainable && tensor.name.startsWith(`${layer}.`))
+    .reduce((sum, tensor) => sum + shapeSize(tensor.shape), 0);
+}

@@ -1,0 +1,160 @@
+/** What native/addon/model.cc exports. Arguments have been checked by the callers; what memory safety rests on is checked again there. */
+
+import type { Inputs } from './dataset.js';
+import type { Layer } from './layers.js';
+import type { Loss } from './losses.js';
+import type { Optimizer } from './optimizers.js';
+import type { Preprocessing } from './preprocessing.js';
+import type { Schedule } from './schedules.js';
+
+export interface NativeModelSpec {
+  inputShape: readonly number[];
+  layers: readonly Layer[];
+  seed: number;
+  device: string;
+}
+
+/** Class names as bytes, the offsets as those of int64 (class-names.ts). */
+export interface NativeNames {
+  bytes: Uint8Array;
+  offsets: Uint8Array;
+}
+
+/** Examples for `fit` and `evaluate`: in memory (copied when the job starts) or behind `read`. `name` is for messages. */
+export interface NativeSource {
+  name: string;
+  length: number;
+  classes: number;
+  inputs?: Inputs;
+  labels?: Int32Array;
+  /** Called on this thread; must call `deliver` exactly once: with the examples, or with nothing after a failure. */
+  read?(indices: Int32Array, deliver: (inputs?: Inputs, labels?: Int32Array) => void): void;
+}
+
+/** Work on a thread of its own. `cancel` makes it stop at the next step or chunk; its promise settles then. */
+export interface NativeJob<T> {
+  promise: Promise<T>;
+  cancel(): void;
+}
+
+export interface NativeFitOptions {
+  loss: Loss;
+  optimizer: Optimizer;
+  schedule: Schedule;
+  steps: number;
+  batchSize: number;
+  seed: number;
+  training: NativeSource;
+  trainingIndices?: Int32Array;
+  /** Absent with `validationIndices`: the training source. */
+  validation?: NativeSource;
+  validationIndices?: Int32Array;
+  validateEvery: number;
+  preprocessing: Preprocessing;
+  priorBias: boolean;
+  checkpointPath?: string;
+  checkpointEvery: number;
+  resumePath?: string;
+  /** For checkpoints: what `save` would write after this fit. */
+  metadata: string;
+  classNames?: NativeNames;
+  onProgress?(progress: NativeProgress): void;
+}
+
+export interface NativeValidation {
+  loss: number;
+  accuracy: number;
+}
+
+export interface NativeProgress {
+  step: number;
+  steps: number;
+  loss: number;
+  accuracy: number;
+  examplesPerSecond: number;
+  secondsLeft: number;
+  learningRate: number;
+  validation?: NativeValidation;
+}
+
+/** Work on a model's weights: `changed` tells whether a step was begun. */
+export interface NativeFitJob extends NativeJob<NativeFitResult> {
+  changed(): boolean;
+}
+
+export interface NativeFitResult {
+  steps: number;
+  cancelled: boolean;
+  seconds: number;
+  examplesPerSecond: number;
+  finalLoss: number;
+  finalAccuracy: number;
+  validation?: NativeValidation;
+  /** The last report. */
+  progress?: NativeProgress;
+}
+
+export interface NativeClassMetrics {
+  positives: Float64Array;
+  averagePrecision: Float64Array;
+  precisionAt90: Float64Array;
+  precisionAt99: Float64Array;
+}
+
+export interface NativeEvaluation {
+  examples: number;
+  classes: number;
+  accuracy: number;
+  averagePrecision: number;
+  precisionAt90: number;
+  precisionAt99: number;
+  classesWithoutPositives: number;
+  misordered: number;
+  separationHolds: boolean;
+  perClass: NativeClassMetrics;
+}
+
+export interface NativeTensor {
+  name: string;
+  shape: number[];
+  trainable: boolean;
+}
+
+export interface NativeModel {
+  readonly classes: number;
+  readonly features: number;
+  readonly inputSize: number;
+  readonly parameterCount: number;
+  /** 'cpu' or 'cuda' */
+  readonly device: 'cpu' | 'cuda';
+  readonly tensors: NativeTensor[];
+  /** Shape of one example after each layer. */
+  readonly outputShapes: number[][];
+  readTensor(name: string, out: Float32Array): void;
+  writeTensor(name: string, values: Float32Array): void;
+  lastBiasIsZero(): boolean;
+  setPreprocessing(preprocessing: Preprocessing): void;
+  /** Copies `inputs` and writes `out`, which nobody else may hold. */
+  predict(inputs: Inputs, out: Float32Array, output: 'logits' | 'features'): Promise<void>;
+  evaluate(source: NativeSource, scores: 'logits' | 'softmax'): NativeJob<NativeEvaluation>;
+  fit(options: NativeFitOptions): NativeFitJob;
+  save(path: string, metadata: string, classNames?: NativeNames): Promise<void>;
+  dispose(): void;
+}
+
+/** A model file, opened and its header checked. */
+export interface NativeModelFile {
+  /** The JSON under 'onelogit', if there is one. */
+  metadata?: string;
+  /** Bytes of the tensors class_names.bytes and class_names.offsets, if the file has them. */
+  classNames?: NativeNames;
+  /** Builds the model and reads its tensors; they are checked before any memory is taken. */
+  load(spec: NativeModelSpec): Promise<NativeModel>;
+}
+
+declare module './native.js' {
+  interface NativeBinding {
+    NativeModel: new (spec: NativeModelSpec) => NativeModel;
+    openModelFile(path: string): Promise<NativeModelFile>;
+  }
+}
