@@ -2,4 +2,5 @@
  * The namespace `datasets`: data from files, and data that is generated.
  */
 export type { LoadedDataset, Split } from './format.js';
+export { type GlyphDataset, type GlyphOptions, glyphs } from './glyphs.js';
 export { type FormatName, type LoadOptions, load } from './load.js';
