@@ -1,5 +1,5 @@
-// Which single-threaded matrix product serves this process: OpenBLAS when it was compiled in and computes correctly
-// here, else the portable kernel.
+// Matrix products on the calling thread, by whatever is fastest and right here: kernels without packing for a few rows,
+// else OpenBLAS when it was compiled in and computes correctly, else the portable kernel.
 #pragma once
 
 #include <string>
@@ -14,10 +14,10 @@ struct BlasChoice {
   std::string reason;  // why a compiled-in OpenBLAS is not used; else empty
 };
 
-// Decided at first use.
+// Decided at first use; $ONELOGIT_BLAS=portable turns OpenBLAS off.
 const BlasChoice& blas_choice();
 
-// One product on the calling thread, by the chosen implementation.
-void blas_gemm(const GemmArguments& product);
+// C = alpha · op(A) · op(B) + beta · C on this thread.
+void single_thread_gemm(const GemmArguments& product);
 
 }  // namespace onelogit

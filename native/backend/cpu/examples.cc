@@ -6,6 +6,7 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/grain.h"
+#include "backend/cpu/kernels/gemv.h"
 #include "backend/cpu/kernels/reduction.h"
 #include "backend/cpu/threads.h"
 
@@ -81,8 +82,12 @@ void CpuBackend::count_correct(const float* logits, const std::int32_t* labels, 
 
 void CpuBackend::score_column(const float* hidden, const float* weight_row, float bias, float* out, std::int64_t m,
                               std::int64_t d) {
+  // One row (the weights) times the transpose of the m hidden rows.
   parallel_for(m, row_grain(d), 16, [&](std::int64_t begin, std::int64_t end) {
-    reduction_kernels().dot_rows(hidden + begin * d, d, weight_row, bias, out + begin, end - begin, d);
+    std::fill(out + begin, out + end, bias);
+    const std::int64_t rows = end - begin;
+    gemv_kernels().few_rows(
+        {false, true, 1, rows, d, 1.0f, weight_row, d, hidden + begin * d, d, 1.0f, out + begin, rows});
   });
 }
 

@@ -21,7 +21,9 @@ struct GemmArguments {
 };
 
 struct GemmKernels {
-  void (*gemm)(const GemmArguments& product);
+  // `workspace`: workspace_size float32, 64-byte aligned.
+  void (*gemm)(const GemmArguments& product, float* workspace);
+  std::int64_t workspace_size;
 };
 ONELOGIT_DECLARE_KERNELS(GemmKernels, gemm_kernels)
 

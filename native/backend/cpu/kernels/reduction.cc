@@ -24,11 +24,6 @@ float dot(const float* a, const float* b, std::int64_t n) {
   return sum((s0 + s1) + (s2 + s3)) + tail;
 }
 
-void dot_rows(const float* rows, std::int64_t stride, const float* vector, float bias, float* out, std::int64_t m,
-              std::int64_t n) {
-  for (std::int64_t i = 0; i < m; ++i) out[i] = dot(rows + i * stride, vector, n) + bias;
-}
-
 double sum_of_squares(const float* x, std::int64_t n) {
   double total = 0;
   std::int64_t i = 0;
@@ -81,6 +76,6 @@ bool largest_is(const float* row, std::int64_t k, std::int64_t label) {
 
 }  // namespace
 
-const ReductionKernels reduction_kernels_table = {dot, dot_rows, sum_of_squares, column_sums, largest_is};
+const ReductionKernels reduction_kernels_table = {dot, sum_of_squares, column_sums, largest_is};
 
 }  // namespace onelogit::ONELOGIT_SIMD

@@ -9,9 +9,6 @@ namespace onelogit {
 
 struct ReductionKernels {
   float (*dot)(const float* a, const float* b, std::int64_t n);
-  // out_i = rows_i · vector + bias, rows m×n `stride` apart.
-  void (*dot_rows)(const float* rows, std::int64_t stride, const float* vector, float bias, float* out, std::int64_t m,
-                   std::int64_t n);
   double (*sum_of_squares)(const float* x, std::int64_t n);
   // out_j = Σ_i x_ij, x m×n `stride` apart.
   void (*column_sums)(const float* x, std::int64_t stride, float* out, std::int64_t m, std::int64_t n);

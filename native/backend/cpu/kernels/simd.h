@@ -4,6 +4,10 @@
 
 #include <cstdint>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>  // always inlined, so it leaves no symbols
+#endif
+
 namespace onelogit::ONELOGIT_SIMD {
 namespace {
 
@@ -27,12 +31,21 @@ ONELOGIT_INLINE void store(float* p, VectorF v) { *reinterpret_cast<VectorFUnali
 ONELOGIT_INLINE VectorF broadcast(float x) { return x - VectorF{}; }
 // The first `count` < lanes elements, the rest `fill`; touches no memory past them.
 ONELOGIT_INLINE VectorF load_partial(const float* p, std::int64_t count, float fill) {
+#if defined(__AVX512F__)
+  const auto mask = static_cast<__mmask16>((1U << count) - 1U);
+  return reinterpret_cast<VectorF>(_mm512_mask_loadu_ps(_mm512_set1_ps(fill), mask, p));
+#else
   VectorF v = broadcast(fill);
   for (std::int64_t i = 0; i < count; ++i) v[i] = p[i];
   return v;
+#endif
 }
 ONELOGIT_INLINE void store_partial(float* p, VectorF v, std::int64_t count) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1U), reinterpret_cast<__m512>(v));
+#else
   for (std::int64_t i = 0; i < count; ++i) p[i] = v[i];
+#endif
 }
 
 // a wherever the comparison holds, else b. A comparison with NaN is false.
