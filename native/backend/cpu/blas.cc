@@ -131,7 +131,7 @@ const BlasChoice& blas_choice() {
   return choice;
 }
 
-void single_thread_gemm(const GemmArguments& product) {
+void blas_gemm(const GemmArguments& product) {
   if (gemv(product)) return;
 #ifdef ONELOGIT_OPENBLAS
   if (blas_choice().openblas && fits_blasint(product)) return openblas_gemm(product);

@@ -18,6 +18,6 @@ struct BlasChoice {
 const BlasChoice& blas_choice();
 
 // C = alpha · op(A) · op(B) + beta · C on this thread.
-void single_thread_gemm(const GemmArguments& product);
+void blas_gemm(const GemmArguments& product);
 
 }  // namespace onelogit

@@ -21,6 +21,7 @@ void CpuBackend::relu_backward(const float* y, const float* dy, float* dx, std::
 
 void CpuBackend::dropout(const float* x, float* y, std::int64_t size, float rate, std::uint64_t seed,
                          std::uint64_t step) {
+  if (rate >= 1.0f) return zero(y, static_cast<std::size_t>(size) * sizeof(float));
   // Of the 2³² words, rate · 2³² are below the threshold; rate is below 1, so it fits.
   const auto threshold = static_cast<std::uint32_t>(static_cast<double>(rate) * 4294967296.0);
   const auto scale = static_cast<float>(1.0 / (1.0 - static_cast<double>(rate)));

@@ -42,7 +42,7 @@ void multiply_block(GemmArguments block, const float* bias) {
     elementwise_kernels().scale_rows(block.beta, block.c, block.m, block.n, block.ldc);
     return;
   }
-  single_thread_gemm(block);
+  blas_gemm(block);
 }
 
 void multiply_by_blocks(const GemmArguments& product, const float* bias, const ProductPlan& plan) {

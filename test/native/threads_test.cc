@@ -1,0 +1,96 @@
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "backend/cpu/threads.h"
+#include "simd_levels.h"
+
+namespace onelogit {
+namespace {
+
+TEST_CASE("parallel_for visits every element once, in aligned runs, at most one run per thread") {
+  for (const std::int64_t n : {0, 1, 2, 15, 16, 17, 1000, 100'003})
+    for (const std::int64_t grain : {1, 7, 1000})
+      for (const std::int64_t align : {1, 16, 64}) {
+        std::vector<std::atomic<int>> visits(n);
+        std::atomic<int> runs{0}, bad{0};
+        parallel_for(n, grain, align, [&](std::int64_t begin, std::int64_t end) {
+          ++runs;
+          if (begin >= end || begin % align != 0 || (end % align != 0 && end != n)) ++bad;
+          for (std::int64_t i = begin; i < end; ++i) ++visits[i];
+        });
+        CAPTURE(n);
+        CAPTURE(grain);
+        CAPTURE(align);
+        CHECK(bad == 0);
+        CHECK(runs <= thread_count());
+        std::int64_t wrong = 0;
+        for (const auto& visit : visits) wrong += visit != 1;
+        CHECK(wrong == 0);
+      }
+}
+
+TEST_CASE("every slice runs once, for slice counts around and far above the thread count") {
+  for (const int count : {0, 1, 2, 3, 7, 64, 5000, 65535}) {
+    std::vector<std::atomic<int>> visits(count);
+    parallel_slices(count, [&](int slice) { ++visits[slice]; });
+    int wrong = 0;
+    for (const auto& visit : visits) wrong += visit != 1;
+    CAPTURE(count);
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("many regions in a row, some after a pause long enough for workers to sleep") {
+  const int regions = test::small_run() ? 2000 : 50'000;
+  std::int64_t total = 0;
+  std::vector<std::int64_t> parts(8);
+  for (int region = 0; region < regions; ++region) {
+    if (region % (regions / 10) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    // Plain memory: the pool itself must order these writes before the reads that follow.
+    parallel_slices(8, [&](int slice) { parts[slice] = region + slice; });
+    for (const std::int64_t part : parts) total += part;
+  }
+  const std::int64_t n = regions;
+  CHECK(total == 8 * (n * (n - 1) / 2) + 28 * n);
+}
+
+TEST_CASE("nested calls run on the thread that makes them") {
+  std::atomic<int> inner{0}, elsewhere{0};
+  for (int repeat = 0; repeat < 50; ++repeat)
+    parallel_slices(6, [&](int) {
+      const auto self = std::this_thread::get_id();
+      parallel_slices(5, [&](int) {
+        ++inner;
+        if (std::this_thread::get_id() != self) ++elsewhere;
+        parallel_for(100, 1, 1, [&](std::int64_t begin, std::int64_t end) { inner += static_cast<int>(end - begin); });
+      });
+    });
+  CHECK(inner == 50 * 6 * 5 * 101);
+  CHECK(elsewhere == 0);
+}
+
+TEST_CASE("callers on several threads at once each get their own work done") {
+  constexpr int callers = 8;
+  const int regions = test::small_run() ? 200 : 3000;
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int caller = 0; caller < callers; ++caller)
+    threads.emplace_back([&, caller] {
+      std::vector<int> results(37);
+      for (int region = 0; region < regions; ++region) {
+        const int count = 1 + (region + caller) % 37;
+        parallel_slices(count, [&](int slice) { results[slice] = caller * 1'000'000 + region * 100 + slice; });
+        for (int slice = 0; slice < count; ++slice)
+          wrong += results[slice] != caller * 1'000'000 + region * 100 + slice;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+}
+
+}  // namespace
+}  // namespace onelogit
