@@ -8,7 +8,7 @@ import { rangeError, typeError } from './errors.js';
 const trueLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')!.get as () => number;
 
 /** How many elements a typed array has; 0 if its buffer is detached or has shrunk away under it. */
-export function typedArrayLength(array: Float32Array | Int32Array | Uint8Array | Uint16Array): number {
+export function typedArrayLength(array: Float32Array | Int32Array | Uint8Array | Uint8ClampedArray | Uint16Array): number {
   return trueLength.call(array);
 }
 

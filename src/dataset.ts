@@ -1,7 +1,8 @@
 /**
  * What training and evaluation read: labelled examples in memory, or behind a reader.
  */
-import { checkInt32Array, checkInteger, describe } from './check.js';
+import { types } from 'node:util';
+import { checkInt32Array, checkInteger, describe, typedArrayLength } from './check.js';
 import { rangeError, typeError } from './errors.js';
 import { checkShape, sameShape, shapeSize } from './shape.js';
 
@@ -36,10 +37,13 @@ export type InputType = 'uint8' | 'float32' | 'int32';
 
 /** The element type of examples, or a TypeError naming `what`. `Uint8ClampedArray` (canvas pixels) counts as bytes. */
 export function checkInputs(value: unknown, what: string): { inputs: Inputs; type: InputType } {
-  if (value instanceof Uint8Array) return { inputs: value, type: 'uint8' };
-  if (value instanceof Float32Array) return { inputs: value, type: 'float32' };
-  if (value instanceof Int32Array) return { inputs: value, type: 'int32' };
-  if (value instanceof Uint8ClampedArray) return { inputs: new Uint8Array(value.buffer, value.byteOffset, value.length), type: 'uint8' };
+  if (types.isUint8Array(value)) return { inputs: value, type: 'uint8' };
+  if (types.isFloat32Array(value)) return { inputs: value, type: 'float32' };
+  if (types.isInt32Array(value)) return { inputs: value, type: 'int32' };
+  if (types.isUint8ClampedArray(value)) {
+    const length = typedArrayLength(value); // 0 also when detached: no view of that can be made
+    return { inputs: length === 0 ? new Uint8Array() : new Uint8Array(value.buffer, value.byteOffset, length), type: 'uint8' };
+  }
   throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a Float32Array or a Uint8Array for ${what} but received ${describe(value)}`);
 }
 
@@ -84,7 +88,7 @@ export function checkDataset(value: unknown, what: string, model?: DatasetFit): 
     return { ...common, read: (indices, signal) => read.call(value as StreamedDataset, indices, signal) };
   }
   const { inputs } = checkInputs(given.inputs, `inputs of ${what}`);
-  if (inputs.length !== length * shapeSize(inputShape))
+  if (typedArrayLength(inputs) !== length * shapeSize(inputShape))
     throw rangeError(
       'ERR_ONELOGIT_LENGTH',
       `Expected ${length} × ${shapeSize(inputShape)} elements for inputs of ${what} but received ${describe(inputs)}`,

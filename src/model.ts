@@ -1,5 +1,5 @@
 /** {@link Model}: a sequence of layers that learns, predicts and is kept in a file. */
-import { checkFloat32Array, checkInteger, checkOptions, checkString } from './check.js';
+import { checkFloat32Array, checkInteger, checkOptions, checkString, typedArrayLength } from './check.js';
 import { decodeNames } from './class-names.js';
 import { checkInputs, type Dataset, type Inputs, type InputType } from './dataset.js';
 import { checkDevice, type Device } from './device.js';
@@ -220,11 +220,12 @@ export class Model {
   async #run(inputs: Inputs, output: 'logits' | 'features', what: string): Promise<Float32Array> {
     const idle = idleNativeOf(this.#state, what);
     const { inputs: checked } = checkInputs(inputs, `inputs of ${what}`);
-    const examples = checked.length / idle.inputSize;
+    const length = typedArrayLength(checked);
+    const examples = length / idle.inputSize;
     if (!Number.isInteger(examples))
       throw rangeError(
         'ERR_ONELOGIT_LENGTH',
-        `Expected a multiple of ${idle.inputSize} elements (${this.inputShape.join(' × ')}) for inputs of ${what} but received ${checked.length}`,
+        `Expected a multiple of ${idle.inputSize} elements (${this.inputShape.join(' × ')}) for inputs of ${what} but received ${length}`,
       );
     const out = new Float32Array(examples * (output === 'logits' ? idle.classes : idle.features));
     await idle.predict(checked, out, output);

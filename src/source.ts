@@ -2,7 +2,7 @@
  * Datasets as native code reads them. Data in memory is copied when a job starts: what JavaScript does to its arrays afterwards
  * (a transfer to a worker, say) cannot reach the thread that trains. A reader is called on this thread and awaited by that one.
  */
-import { checkInt32Array, describe } from './check.js';
+import { checkInt32Array, describe, typedArrayLength } from './check.js';
 import { checkInputs, type Dataset, type Inputs, type InputType, type StreamedDataset } from './dataset.js';
 import { rangeError, typeError } from './errors.js';
 import type { NativeSource } from './native-model.js';
@@ -14,7 +14,7 @@ function checkBatch(batch: unknown, count: number, size: number, name: string): 
     throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected { inputs, labels } from read of ${name} but received ${describe(batch)}`);
   const given = batch as Record<string, unknown>;
   const { inputs, type } = checkInputs(given.inputs, `inputs from read of ${name}`);
-  if (inputs.length !== count * size)
+  if (typedArrayLength(inputs) !== count * size)
     throw rangeError(
       'ERR_ONELOGIT_LENGTH',
       `Expected ${count} × ${size} elements for inputs from read of ${name} but received ${describe(inputs)}`,

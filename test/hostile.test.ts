@@ -1,7 +1,10 @@
 // What comes from outside may be anything. Every public function gets every hostile value in place of every argument and option; the
 // answer is a result or a documented error, and the process goes on. Under `npm run test:sanitized` a read past a buffer fails too.
-import { describe, expect, test } from 'vitest';
-import { linearLoss, lossAndGradient, losses, metrics } from '../src/index.js';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { layers, linearLoss, lossAndGradient, losses, Model, metrics, optimizers, schedules, splitIndices, zoo } from '../src/index.js';
 import { hostileValues, refusedOrDone } from './helpers/hostile.js';
 
 type Call = (...args: unknown[]) => unknown;
@@ -13,6 +16,8 @@ interface Target {
   name: string;
   call: Call;
   valid: () => unknown[];
+  /** Positions of objects that may have more in them than is looked at. */
+  open?: number[];
 }
 
 const logits = () => Float32Array.of(1, 2, 3, 4, 5, 6);
@@ -68,12 +73,104 @@ const targets: Target[] = [
   { name: 'losses.byName', call: untyped(losses.byName), valid: () => ['batch-max-margin', { margin: 1 }] },
 ];
 
+const directory = mkdtempSync(join(tmpdir(), 'onelogit-hostile-'));
+const before = process.cwd();
+// Some hostile strings are good relative paths.
+beforeAll(() => process.chdir(directory));
+afterAll(() => {
+  process.chdir(before);
+  rmSync(directory, { recursive: true });
+});
+
+const dataset = () => ({
+  inputs: Float32Array.from({ length: 18 }, (_, i) => i / 18),
+  labels: Int32Array.of(0, 1, 2, 0, 1, 2),
+  inputShape: [3],
+  classes: 3,
+  classNames: ['a', 'b', 'c'],
+  length: 6,
+});
+const reader = () => {
+  const { inputs, labels, ...rest } = dataset();
+  return {
+    ...rest,
+    read: async (indices: Int32Array) => ({
+      inputs:
+        Float32Array.from(indices).length === 0
+          ? inputs
+          : new Float32Array([...indices].flatMap((i) => [...inputs.subarray(3 * i, 3 * i + 3)])),
+      labels: Int32Array.from(indices, (i) => labels[i] as number),
+    }),
+  };
+};
+const network = () =>
+  Model.sequential({ inputShape: [3], layers: [layers.dense(4), layers.relu(), layers.dense(3)], seed: 1, device: 'cpu' });
+/** One model for all attacks: whatever was refused must not have changed that it works. */
+const model = network();
+const fitOptions = () => ({
+  loss: losses.batchCrossEntropy(),
+  optimizer: optimizers.sgd({ learningRate: 0.01, momentum: 0.9 }),
+  schedule: schedules.constant(),
+  steps: 2,
+  batchSize: 4,
+  validation: { fraction: 0.5, seed: 1 },
+  validateEverySteps: 1,
+  checkpoint: { path: join(directory, 'checkpoint.safetensors'), everySteps: 1 },
+  biasInit: 'prior',
+  seed: 1,
+  onProgress: () => {},
+  signal: AbortSignal.timeout(1000), // some values are valid numbers of steps
+});
+
+targets.push(
+  { name: 'layers.dense', call: untyped(layers.dense), valid: () => [4, { bias: true, initializer: 'he-normal' }] },
+  { name: 'layers.batchNorm', call: untyped(layers.batchNorm), valid: () => [{ epsilon: 1e-5, momentum: 0.1 }] },
+  { name: 'layers.dropout', call: untyped(layers.dropout), valid: () => [0.5] },
+  {
+    name: 'optimizers.sgd',
+    call: untyped(optimizers.sgd),
+    valid: () => [{ learningRate: 0.1, momentum: 0.9, nesterov: true, weightDecay: 0.1, clipNorm: 1 }],
+  },
+  {
+    name: 'optimizers.adamW',
+    call: untyped(optimizers.adamW),
+    valid: () => [{ learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 }],
+  },
+  { name: 'schedules.step', call: untyped(schedules.step), valid: () => [{ every: 10, factor: 0.5 }] },
+  { name: 'schedules.cosine', call: untyped(schedules.cosine), valid: () => [{ steps: 10, minimum: 0.1 }] },
+  { name: 'schedules.warmup', call: untyped(schedules.warmup), valid: () => [{ steps: 10 }, schedules.constant()] },
+  { name: 'splitIndices', call: untyped(splitIndices), valid: () => [10, 0.5, 1] },
+  {
+    name: 'Model.sequential',
+    call: untyped(Model.sequential),
+    valid: () => [
+      {
+        inputShape: [3],
+        layers: [layers.dense(2)],
+        preprocessing: { scale: 1, mean: [1, 2, 3], standardDeviation: [1, 1, 1] },
+        seed: 1,
+        device: 'cpu',
+      },
+    ],
+  },
+  { name: 'zoo.mlp', call: untyped(zoo.mlp), valid: () => [{ classes: 3, seed: 1, device: 'cpu' }] },
+  { name: 'model.save', call: untyped(model.save.bind(model)), valid: () => [join(directory, 'model.safetensors')] },
+  { name: 'Model.load', call: untyped(Model.load), valid: () => [join(directory, 'model.safetensors'), { device: 'cpu' }] },
+  { name: 'model.fit', call: untyped(model.fit.bind(model)), valid: () => [dataset(), fitOptions()], open: [0] },
+  { name: 'model.fit from a reader', call: untyped(model.fit.bind(model)), valid: () => [reader(), fitOptions()], open: [0] },
+  { name: 'model.predict', call: untyped(model.predict.bind(model)), valid: () => [dataset().inputs] },
+  { name: 'model.embed', call: untyped(model.embed.bind(model)), valid: () => [dataset().inputs] },
+  { name: 'model.evaluate', call: untyped(model.evaluate.bind(model)), valid: () => [dataset(), { scores: 'single-logit' }], open: [0] },
+  { name: 'model.tensor', call: untyped(model.tensor.bind(model)), valid: () => ['0.weight'] },
+  { name: 'model.setTensor', call: untyped(model.setTensor.bind(model)), valid: () => ['0.bias', new Float32Array(4)] },
+);
+
 const isOptions = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype && !Object.isFrozen(value);
 
-describe.each(targets)('$name', ({ call, valid }) => {
+describe.each(targets)('$name', ({ call, valid, open }) => {
   test('takes what is valid', async () => {
-    await expect((async () => call(...valid()))()).resolves.toBeDefined();
+    await call(...valid());
   });
 
   test.each(hostileValues)('survives %s for any argument and any option', async (_, make) => {
@@ -87,6 +184,7 @@ describe.each(targets)('$name', ({ call, valid }) => {
         args[position] = { ...replaced, [name]: make() };
         await refusedOrDone(() => call(...args));
       }
+      if (open?.includes(position)) continue;
       args[position] = { ...replaced, surprise: make() };
       await expect((async () => call(...args))()).rejects.toMatchObject({ code: 'ERR_ONELOGIT_UNKNOWN_OPTION' });
     }

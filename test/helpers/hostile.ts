@@ -143,7 +143,11 @@ export async function refusedOrDone(call: () => unknown): Promise<unknown> {
   try {
     return await call();
   } catch (error) {
-    if (error instanceof TrapError || (error instanceof TypeError && error.message.includes('proxy that has been revoked'))) return error;
+    if (
+      error instanceof TrapError ||
+      (error instanceof TypeError && /proxy that has been revoked|Class constructors? .*cannot be invoked without/.test(error.message))
+    )
+      return error;
     if (error instanceof Error && /^ERR_ONELOGIT_[A-Z_]+$/.test(String((error as { code?: unknown }).code))) return error;
     throw error;
   }
