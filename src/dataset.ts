@@ -35,14 +35,13 @@ export type Dataset = InMemoryDataset | StreamedDataset;
 /** The name of an element type, as it is stored with a model. */
 export type InputType = 'uint8' | 'float32' | 'int32';
 
-/** The element type of examples, or a TypeError naming `what`. `Uint8ClampedArray` (canvas pixels) counts as bytes. */
-export function checkInputs(value: unknown, what: string): { inputs: Inputs; type: InputType } {
-  if (types.isUint8Array(value)) return { inputs: value, type: 'uint8' };
-  if (types.isFloat32Array(value)) return { inputs: value, type: 'float32' };
-  if (types.isInt32Array(value)) return { inputs: value, type: 'int32' };
+/** Examples from outside: the array, its element type and its true length. `Uint8ClampedArray` (canvas pixels) counts as bytes. */
+export function checkInputs(value: unknown, what: string): { inputs: Inputs; type: InputType; length: number } {
+  if (types.isUint8Array(value)) return { inputs: value, type: 'uint8', length: typedArrayLength(value) };
+  if (types.isFloat32Array(value)) return { inputs: value, type: 'float32', length: typedArrayLength(value) };
   if (types.isUint8ClampedArray(value)) {
-    const length = typedArrayLength(value); // 0 also when detached: no view of that can be made
-    return { inputs: length === 0 ? new Uint8Array() : new Uint8Array(value.buffer, value.byteOffset, length), type: 'uint8' };
+    const inputs = value as unknown as Uint8Array;
+    return { inputs, type: 'uint8', length: typedArrayLength(inputs) };
   }
   throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a Float32Array or a Uint8Array for ${what} but received ${describe(value)}`);
 }
@@ -87,8 +86,8 @@ export function checkDataset(value: unknown, what: string, model?: DatasetFit): 
     const { read } = given as unknown as StreamedDataset;
     return { ...common, read: (indices, signal) => read.call(value as StreamedDataset, indices, signal) };
   }
-  const { inputs } = checkInputs(given.inputs, `inputs of ${what}`);
-  if (typedArrayLength(inputs) !== length * shapeSize(inputShape))
+  const { inputs, length: elements } = checkInputs(given.inputs, `inputs of ${what}`);
+  if (elements !== length * shapeSize(inputShape))
     throw rangeError(
       'ERR_ONELOGIT_LENGTH',
       `Expected ${length} × ${shapeSize(inputShape)} elements for inputs of ${what} but received ${describe(inputs)}`,

@@ -5,7 +5,7 @@ import { AbortError } from './errors.js';
 import { checkFit, type FitOptions, type FitPlan, type Validation } from './fit-options.js';
 import { runJob, throwIfAborted } from './job.js';
 import type { Loss, LossName } from './losses.js';
-import { type BiasInit, type ModelMetadata, writeMetadata } from './metadata.js';
+import { type BiasInit, writeMetadata } from './metadata.js';
 import { resumedMetadata } from './model-file.js';
 import { idleNativeOf, type ModelState, namesOf } from './model-state.js';
 import type { NativeModel } from './native-model.js';
@@ -54,11 +54,13 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
   const { loss, checkpointPath } = plan.native;
   const sources = new Sources();
   const resumed = resumeFrom === undefined ? undefined : await resumedMetadata(state, parts.split, resumeFrom);
-  const preprocessing = resumed ?? (await fixedByFirstFit(state, training, sources));
+  // No await for data in memory: it is copied before the caller gets its promise.
+  const inputType =
+    resumed?.inputType ?? state.inputType ?? sources.inputTypeInMemory(training) ?? (await sources.readInputType(training, 'dataset'));
   /** What is different about the model as soon as a step was made. */
   const changes = {
-    inputType: preprocessing.inputType,
-    preprocessing: preprocessing.preprocessing,
+    inputType,
+    preprocessing: resumed?.preprocessing ?? state.preprocessing ?? (inputType === 'uint8' ? byteScale : noPreprocessing),
     loss,
     split: parts.split,
     trained: true,
@@ -73,7 +75,7 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
       ...(parts.validationIndices ? { validationIndices: parts.validationIndices } : {}),
       ...(parts.validation ? { validation: sources.native(parts.validation, 'validation') } : {}),
       priorBias: changes.biasInit === 'prior' && !state.trained,
-      preprocessing: changes.preprocessing ?? noPreprocessing,
+      preprocessing: changes.preprocessing,
       metadata: writeMetadata({ ...state, ...changes }, version),
       ...(changes.encodedNames ? { classNames: nativeNames(changes.encodedNames) } : {}),
       ...(resumeFrom === undefined ? {} : { resumePath: resumeFrom }),
@@ -105,16 +107,6 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
     ...(result.validation ? { validation: result.validation } : {}),
     biasInit: changes.biasInit,
   };
-}
-
-/** Preprocessing is fixed at the first fit: bytes are scaled by 1/255 unless the model was given something else. */
-async function fixedByFirstFit(
-  state: ModelState,
-  training: Dataset,
-  sources: Sources,
-): Promise<Pick<ModelMetadata, 'inputType' | 'preprocessing'>> {
-  const inputType = state.inputType ?? (await sources.inputType(training, 'dataset'));
-  return { inputType, preprocessing: state.preprocessing ?? (inputType === 'uint8' ? byteScale : noPreprocessing) };
 }
 
 /** The losses whose prior is not all zeros. */

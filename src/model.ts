@@ -1,5 +1,5 @@
 /** {@link Model}: a sequence of layers that learns, predicts and is kept in a file. */
-import { checkFloat32Array, checkInteger, checkOptions, checkString, typedArrayLength } from './check.js';
+import { checkFloat32Array, checkInteger, checkOptions, checkString } from './check.js';
 import { decodeNames } from './class-names.js';
 import { checkInputs, type Dataset, type Inputs, type InputType } from './dataset.js';
 import { checkDevice, type Device } from './device.js';
@@ -192,7 +192,7 @@ export class Model {
   /**
    * Trains on its own thread; the event loop stays free. The weights are those of the last step, also after an abort or an error.
    *
-   * In-memory data is copied when training starts. With a reader, `read` is called for the first example once more at the first fit,
+   * Data in memory is copied before this returns (with `resumeFrom`, once the checkpoint has been read). With a reader, `read` is called for the first example once more at the first fit,
    * to learn the element type. What the training loss's name, the validation split and the preprocessing were is recorded in the model.
    *
    * @throws TypeError or RangeError naming the option; `AbortError` (`ERR_ONELOGIT_ABORTED`) when `signal` says so;
@@ -219,8 +219,7 @@ export class Model {
 
   async #run(inputs: Inputs, output: 'logits' | 'features', what: string): Promise<Float32Array> {
     const idle = idleNativeOf(this.#state, what);
-    const { inputs: checked } = checkInputs(inputs, `inputs of ${what}`);
-    const length = typedArrayLength(checked);
+    const { inputs: checked, length } = checkInputs(inputs, `inputs of ${what}`);
     const examples = length / idle.inputSize;
     if (!Number.isInteger(examples))
       throw rangeError(

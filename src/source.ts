@@ -2,7 +2,7 @@
  * Datasets as native code reads them. Data in memory is copied when a job starts: what JavaScript does to its arrays afterwards
  * (a transfer to a worker, say) cannot reach the thread that trains. A reader is called on this thread and awaited by that one.
  */
-import { checkInt32Array, describe, typedArrayLength } from './check.js';
+import { checkInt32Array, describe } from './check.js';
 import { checkInputs, type Dataset, type Inputs, type InputType, type StreamedDataset } from './dataset.js';
 import { rangeError, typeError } from './errors.js';
 import type { NativeSource } from './native-model.js';
@@ -13,8 +13,8 @@ function checkBatch(batch: unknown, count: number, size: number, name: string): 
   if (typeof batch !== 'object' || batch === null)
     throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected { inputs, labels } from read of ${name} but received ${describe(batch)}`);
   const given = batch as Record<string, unknown>;
-  const { inputs, type } = checkInputs(given.inputs, `inputs from read of ${name}`);
-  if (typedArrayLength(inputs) !== count * size)
+  const { inputs, type, length } = checkInputs(given.inputs, `inputs from read of ${name}`);
+  if (length !== count * size)
     throw rangeError(
       'ERR_ONELOGIT_LENGTH',
       `Expected ${count} × ${size} elements for inputs from read of ${name} but received ${describe(inputs)}`,
@@ -57,10 +57,14 @@ export class Sources {
     };
   }
 
-  /** The element type of a dataset; asks a reader for its first example. */
-  async inputType(dataset: Dataset, name: string): Promise<InputType> {
-    if (!('read' in dataset)) return checkInputs(dataset.inputs, `inputs of ${name}`).type;
-    return (await this.#read(dataset, Int32Array.of(0), name)).type;
+  /** The element type of a dataset in memory. */
+  inputTypeInMemory(dataset: Dataset): InputType | undefined {
+    return 'read' in dataset ? undefined : checkInputs(dataset.inputs, 'inputs').type;
+  }
+
+  /** The element type of what a reader gives: asks it for its first example. */
+  async readInputType(dataset: Dataset, name: string): Promise<InputType> {
+    return (await this.#read(dataset as StreamedDataset, Int32Array.of(0), name)).type;
   }
 
   async #read(dataset: StreamedDataset, indices: Int32Array, name: string) {

@@ -18,19 +18,23 @@ export function normal(seed: number): () => number {
   return () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
 }
 
-/** Gaussian clouds around random centres, one per class: `spread` against centres of norm √features says how much they overlap. */
+/**
+ * Gaussian clouds around random centres, one per class: `spread` against centres of norm √features says how much they overlap. Another
+ * `sample` has the same centres and other examples.
+ */
 export function clouds({
   classes = 5,
   features = 16,
   length = 500,
   spread = 0.5,
   seed = 1,
+  sample = 0,
 } = {}): InMemoryDataset & { inputs: Float32Array } {
   const draw = normal(seed);
   const centres = Float32Array.from({ length: classes * features }, draw);
   const inputs = new Float32Array(length * features);
   const labels = new Int32Array(length);
-  const noise = normal(seed + 1000);
+  const noise = normal(seed + 1000 * (sample + 1));
   for (let i = 0; i < length; i++) {
     labels[i] = i % classes;
     for (let j = 0; j < features; j++) inputs[i * features + j] = centres[labels[i] * features + j] + spread * noise();
