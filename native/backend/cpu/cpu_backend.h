@@ -7,7 +7,7 @@
 
 namespace onelogit {
 
-class CpuBackend final : public Backend {
+class CpuBackend : public Backend {
  public:
   std::string_view name() const override { return "cpu"; }
 
