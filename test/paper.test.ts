@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { lossNames as allLosses, losses } from '../src/losses.js';
 import {
   aligned,
   lossNames,
@@ -9,6 +10,11 @@ import {
   table1,
   table2,
 } from '../src/reproduce/paper.js';
+
+it('knows every loss, and which are aligned', () => {
+  expect([...lossNames].sort()).toEqual([...allLosses].sort());
+  expect(aligned).toEqual(lossNames.filter((name) => losses.byName(name).aligned));
+});
 
 const datasets = Object.keys(table1) as PaperDataset[];
 

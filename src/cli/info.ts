@@ -1,23 +1,28 @@
-/** `onelogit info`: what this machine offers. */
+/** `onelogit info`: what a model file holds, or what this machine offers. */
+import type { Loss } from '../losses.js';
 import { defineCommand } from './command.js';
+import { count } from './output.js';
 
 export const command = defineCommand(
   {
     name: 'info',
-    summary: 'what this machine offers',
-    description: 'Version, processor, matrix products, instruction set, threads, GPUs.',
-    positionals: [],
+    summary: 'what a model file holds, or what this machine offers',
+    description:
+      'Without MODEL: version, processor, matrix products, instruction set, threads, GPUs. With MODEL: also its layers, loss and thresholds.',
+    positionals: [{ name: 'MODEL', help: 'a model file', optional: true }],
     options: {},
     examples: [
       ['onelogit info', 'the machine'],
+      ['onelogit info model.safetensors', 'a model'],
       ['onelogit info --json', 'for a program, or for a bug report'],
     ],
   },
-  async ({ output }) => {
+  async ({ positionals: [path], output }) => {
     const [{ backendInfo }, { describeMachine }] = await Promise.all([import('../index.js'), import('../machine.js')]);
     const backend = backendInfo();
     const machine = describeMachine();
-    output.result({ ...backend, machine }, () => {
+    const model = path === undefined ? undefined : await describeModel(path);
+    output.result({ ...backend, machine, ...(model === undefined ? {} : { model }) }, () => {
       const { cpu, cuda } = backend;
       const lines: [string, string][] = [
         ['onelogit', `${backend.version}, Node ${machine.node}, ${machine.system}`],
@@ -25,7 +30,7 @@ export const command = defineCommand(
         ['computes with', `${cpu.blas} matrix products, ${cpu.simd}, ${cpu.threads} threads`],
         ['GPU', cuda.available ? cuda.devices.map(String).join(', ') : `not used: ${cuda.reason}`],
       ];
-      return columns(lines);
+      return [...(model === undefined ? [] : [modelText(model), '']), columns(lines)].join('\n');
     });
   },
 );
@@ -33,4 +38,64 @@ export const command = defineCommand(
 function columns(lines: readonly (readonly [string, string])[]): string {
   const width = Math.max(...lines.map(([name]) => name.length));
   return lines.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}
+
+interface ModelDescription {
+  path: string;
+  inputShape: readonly number[];
+  classes: number;
+  features: number;
+  parameters: number;
+  layers: readonly object[];
+  summary: string;
+  loss: Loss | null;
+  aligned: boolean | null;
+  biasInit: string | null;
+  preprocessing: unknown;
+  split: { fraction: number; seed: number; length: number } | null;
+  classNames: boolean;
+}
+
+async function describeModel(path: string): Promise<ModelDescription> {
+  const { Model } = await import('../index.js');
+  const model = await Model.load(path);
+  try {
+    const { inputShape, classes, features, parameterCount, layers, loss, biasInit, preprocessing, split } = model;
+    return {
+      path,
+      inputShape,
+      classes,
+      features,
+      parameters: parameterCount,
+      layers,
+      summary: model.summary(),
+      loss,
+      aligned: loss?.aligned ?? null,
+      biasInit,
+      preprocessing,
+      split,
+      classNames: model.classNames !== null,
+    };
+  } finally {
+    model.dispose();
+  }
+}
+
+function modelText(model: ModelDescription): string {
+  const { loss, split } = model;
+  const lossText =
+    loss === null
+      ? 'not trained here'
+      : `${loss.name}${Object.entries(loss)
+          .filter(([name]) => name !== 'name' && name !== 'aligned')
+          .map(([name, value]) => `, ${name} ${value}`)
+          .join('')}; ${model.aligned ? 'aligned with logit separation' : 'not aligned with logit separation: one logit tells less'}`;
+  const facts = columns([
+    ['model', model.path],
+    ['answers', `${count(model.classes)} classes${model.classNames ? ', with names' : ''}, from ${model.inputShape.join(' × ')} inputs`],
+    ['parameters', count(model.parameters)],
+    ['loss', lossText],
+    ['validation', split === null ? 'none set aside' : `${split.fraction} of ${count(split.length)} examples, seed ${split.seed}`],
+  ]);
+  return `${facts}\n\n${model.summary}`;
 }

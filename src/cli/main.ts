@@ -10,7 +10,10 @@ import { Output, prepareStreams, writeError, writeOut } from './output.js';
 import { ExitCode, InterruptedError, suggestion, UsageError } from './usage.js';
 
 const commands: readonly { name: string; summary: string; load: () => Promise<{ command: Command }> }[] = [
-  { name: 'info', summary: 'what this machine offers', load: () => import('./info.js') },
+  { name: 'train', summary: 'train a network on a directory of data and save it', load: () => import('./train.js') },
+  { name: 'evaluate', summary: 'measure how well single logits tell the classes', load: () => import('./evaluate.js') },
+  { name: 'info', summary: 'what a model file holds, or what this machine offers', load: () => import('./info.js') },
+  { name: 'reproduce', summary: 'train what the paper trained, and print its tables beside ours', load: () => import('./reproduce.js') },
 ];
 
 /** Help is laid out for the terminal, but never wider than is good to read. */

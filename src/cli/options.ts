@@ -89,11 +89,13 @@ export function integer(help: string, range: NumberRange & { otherwise?: number 
   };
 }
 
-export function text(help: string, placeholder: string): Optional<string> {
+export function text(help: string, placeholder: string): Optional<string>;
+export function text(help: string, placeholder: string, otherwise: string): OptionSpec<string>;
+export function text(help: string, placeholder: string, otherwise?: string): Optional<string> {
   return {
     placeholder,
     help,
-    otherwise: undefined,
+    otherwise,
     parse(value, name) {
       if (value === '') throw expected(`${placeholder}`, name, value);
       return value;

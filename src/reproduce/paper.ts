@@ -2,6 +2,7 @@
  * The numbers of the paper: Keren, Sabato, Schuller, "Fast Single-Class Classification and the Principle of Logit
  * Separation" (2018), Tables I and II. Lower is better everywhere.
  */
+import type { LossName } from '../losses.js';
 
 /** One minus the area under the precision-recall curve, one minus the precision at recall 0.9 and at recall 0.99. */
 export interface Measures {
@@ -23,7 +24,10 @@ export const measureTitles: Record<keyof Measures, string> = {
   oneMinusPrecisionAt99: '1-P@0.99',
 };
 
-/** The seven losses in the order of Table I: the two that are not aligned with the principle first. */
+/**
+ * The seven losses in the order of Table I: the two that are not aligned with the principle first. Like {@link LossName}, but known without
+ * loading the addon, which help must not need.
+ */
 export const lossNames = [
   'cross-entropy',
   'max-margin',
@@ -32,8 +36,7 @@ export const lossNames = [
   'binary-cross-entropy',
   'batch-cross-entropy',
   'batch-max-margin',
-] as const;
-export type LossName = (typeof lossNames)[number];
+] as const satisfies readonly LossName[];
 
 export const notAligned: readonly LossName[] = ['cross-entropy', 'max-margin'];
 export const aligned: readonly LossName[] = lossNames.filter((name) => !notAligned.includes(name));
@@ -131,6 +134,8 @@ export const table2: Record<PaperDataset, { meanAligned?: Measures; batchCrossEn
     crossEntropyAllLogits: measures([0.223, 0.566, 0.872]),
   },
 };
+
+export type { LossName };
 
 /** The mean of each measure over the given rows. */
 export function meanMeasures(list: readonly Measures[]): Measures {

@@ -1,0 +1,104 @@
+/** `onelogit evaluate`: how well single logits tell the classes of a data set. */
+import { basename } from 'node:path';
+import { defineCommand } from './command.js';
+import { choice, integer } from './options.js';
+import { count, percent, table } from './output.js';
+import { dataOptions, deviceOption } from './training-options.js';
+import { InterruptedError } from './usage.js';
+
+const options = {
+  scores: choice('rank by the class’s logit alone, or by its softmax probability', ['single-logit', 'softmax'], 'single-logit'),
+  split: choice('which part of DATA', ['train', 'test'], 'test'),
+  worst: integer('how many of the hardest classes to list', { least: 0, otherwise: 5 }),
+  ...dataOptions,
+  ...deviceOption,
+};
+
+export const command = defineCommand(
+  {
+    name: 'evaluate',
+    summary: 'measure how well single logits tell the classes',
+    description:
+      'Ranks the test examples by the score of every class and averages over the classes that occur: area under the precision-recall ' +
+      'curve (AUPRC), precision at recall 0.9 and 0.99, each subtracted from 1 as in the paper, so that lower is better; accuracy; and ' +
+      'the share of (true, false) score pairs in the wrong order.',
+    positionals: [
+      { name: 'MODEL', help: 'a model file' },
+      { name: 'DATA', help: 'a directory; its format is found by file names' },
+    ],
+    options,
+    examples: [
+      ['onelogit evaluate model.safetensors mnist/', 'one logit at a time (the paper’s Table I)'],
+      ['onelogit evaluate model.safetensors mnist/ --scores softmax', 'with all logits (Table II)'],
+      ['onelogit evaluate model.safetensors mnist/ --json', 'for a program'],
+    ],
+  },
+  async ({ values, positionals, output, signal }) => {
+    const [path, directory] = positionals as [string, string];
+    const { datasets, Model } = await import('../index.js');
+    const model = await Model.load(path, { device: values.device });
+    try {
+      const dataset = await datasets.load(directory, {
+        split: values.split,
+        ...(values.format === undefined ? {} : { format: values.format }),
+      });
+      const evaluation = await model.evaluate(dataset, { scores: values.scores, signal });
+      const { perClass } = evaluation;
+      output.result({ ...evaluation, split: values.split }, () => {
+        const measure = (value: number) => value.toFixed(4);
+        const loss =
+          evaluation.loss === null
+            ? 'not trained here'
+            : `${evaluation.loss}${model.loss?.aligned ? '' : ' (not aligned with logit separation)'}`;
+        const parts = [
+          `${basename(path)} on ${directory} (${values.split}): ${count(evaluation.examples)} examples, ${count(evaluation.classes)} classes`,
+          `loss ${loss}; scores ${evaluation.scores}`,
+          '',
+          table(
+            ['accuracy', '1-AUPRC', '1-P@0.9', '1-P@0.99', 'misordered pairs'],
+            [
+              [
+                percent(evaluation.accuracy),
+                measure(evaluation.oneMinusAuprc),
+                measure(evaluation.oneMinusPrecisionAt90),
+                measure(evaluation.oneMinusPrecisionAt99),
+                evaluation.misorderedPairs.toExponential(2),
+              ],
+            ],
+          ),
+        ];
+        if (evaluation.classesWithoutPositives > 0)
+          parts.push(
+            '',
+            `${count(evaluation.classesWithoutPositives)} classes do not occur in this part of the data and are left out of the averages.`,
+          );
+        const worst = perClass
+          .filter((one) => one.positives > 0)
+          .sort((a, b) => a.averagePrecision! - b.averagePrecision!)
+          .slice(0, values.worst);
+        if (worst.length > 0)
+          parts.push(
+            '',
+            `Hardest ${worst.length === perClass.length ? 'first' : worst.length} (by 1-AUPRC):`,
+            table(
+              ['class', 'examples', '1-AUPRC', '1-P@0.9', '1-P@0.99'],
+              worst.map((one) => [
+                one.name === undefined || one.name === String(one.class) ? String(one.class) : `${one.class} ${one.name}`,
+                count(one.positives),
+                measure(1 - one.averagePrecision!),
+                measure(1 - one.precisionAt90!),
+                measure(1 - one.precisionAt99!),
+              ]),
+            ),
+          );
+        return parts.join('\n');
+      });
+    } catch (error) {
+      if (signal.aborted) throw new InterruptedError('Interrupted before the evaluation was finished');
+      throw error;
+    } finally {
+      model.dispose();
+    }
+  },
+  { interruptible: true },
+);

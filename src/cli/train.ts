@@ -1,0 +1,137 @@
+/** `onelogit train`: a model from a directory of data. */
+import { defineCommand } from './command.js';
+import { checkWritable } from './files.js';
+import { choice, integer, integers, number, text } from './options.js';
+import { count, duration, percent } from './output.js';
+import { fitState, Progress, significant } from './progress.js';
+import {
+  dataOptions,
+  deviceOption,
+  lossOptions,
+  lossOptionsFrom,
+  optimizerFrom,
+  optimizerOptions,
+  scheduleFrom,
+  scheduleOptions,
+} from './training-options.js';
+import { InterruptedError, UsageError } from './usage.js';
+
+const options = {
+  arch: choice('the network: mlp is dense layers with batch normalisation and relu', ['mlp'], 'mlp'),
+  hidden: integers('units of the hidden layers', { least: 1 }, [500, 500]),
+  ...lossOptions,
+  'bias-init': choice('start of the last layer’s bias: from the loss, or zeros', ['prior', 'zeros'], 'prior'),
+  steps: integer('training steps, those before --resume included (default: 20000)', { least: 1 }),
+  epochs: number('passes over the training examples, instead of --steps', { least: 0, above: true }),
+  'batch-size': integer('examples in a step', { least: 1, otherwise: 128 }),
+  ...optimizerOptions,
+  ...scheduleOptions,
+  seed: integer('of weights, order of the data, dropout and noise', { otherwise: 1 }),
+  validation: number('share of the examples to set aside, recorded in the model (default: none)', { least: 0, above: true, most: 0.99 }),
+  'validate-every': integer('steps between validations (default: once, at the end)', { least: 1 }),
+  split: choice('which part of DATA to train on', ['train', 'test'], 'train'),
+  ...dataOptions,
+  out: text('the model file; an existing one is replaced', 'FILE', 'model.safetensors'),
+  checkpoint: text('keep a file that --resume can continue from, also when interrupted', 'FILE'),
+  'checkpoint-every': integer('steps between checkpoints (default: 1000)', { least: 1 }),
+  resume: text('continue from this checkpoint: same data and options, and the network it holds', 'FILE'),
+  ...deviceOption,
+};
+
+export const command = defineCommand(
+  {
+    name: 'train',
+    summary: 'train a network on a directory of data and save it',
+    description:
+      'Trains a network so that one logit tells whether an example belongs to its class, and saves it. With --validation a share of the ' +
+      'examples is set aside for choosing thresholds (onelogit calibrate). Ctrl-C stops after the current step and keeps the checkpoint.',
+    positionals: [{ name: 'DATA', help: 'a directory; its format is found by file names' }],
+    options,
+    examples: [
+      ['onelogit train mnist/ --validation 0.1 --out mnist.safetensors', 'batch cross-entropy, 20,000 steps'],
+      ['onelogit train mnist/ --loss nce --num-sampled 5 --steps 5000', 'another loss, with an option of its own'],
+      ['onelogit train mnist/ --learning-rate 0.1 --schedule cosine --steps 10000', 'a learning rate that falls to 0'],
+      ['onelogit train mnist/ --steps 100000 --checkpoint run.safetensors', 'a long run that can be interrupted …'],
+      ['onelogit train mnist/ --steps 100000 --checkpoint run.safetensors --resume run.safetensors', '… and continued'],
+    ],
+  },
+  async ({ values, positionals, output, signal }) => {
+    const [directory] = positionals as [string];
+    if (values.steps !== undefined && values.epochs !== undefined)
+      throw new UsageError('Expected one of --steps and --epochs but received both');
+    if (values['checkpoint-every'] !== undefined && values.checkpoint === undefined)
+      throw new UsageError('Expected --checkpoint FILE with --checkpoint-every but received nothing');
+    if (values['validate-every'] !== undefined && values.validation === undefined)
+      throw new UsageError('Expected --validation X with --validate-every but received nothing');
+    const lossSettings = lossOptionsFrom(values);
+    const [optimizer, schedule] = [await optimizerFrom(values), await scheduleFrom(values)];
+    await checkWritable(values.out, '--out');
+    if (values.checkpoint !== undefined) await checkWritable(values.checkpoint, '--checkpoint');
+
+    const { datasets, losses, Model, zoo } = await import('../index.js');
+    const loss = losses.byName(values.loss, lossSettings);
+    const dataset = await datasets.load(directory, {
+      split: values.split,
+      ...(values.format === undefined ? {} : { format: values.format }),
+    });
+    const { seed, device } = values;
+    const model =
+      values.resume === undefined
+        ? zoo.mlp({ classes: dataset.classes, inputShape: dataset.inputShape, hidden: [...values.hidden], seed, device })
+        : await Model.load(values.resume, { device });
+
+    if (!output.json)
+      output.note(
+        `${values.arch}, ${count(model.parameterCount)} parameters; ${loss.name}; ${count(dataset.length)} examples of ${count(dataset.classes)} classes`,
+      );
+    const progress = new Progress('train');
+    let step = 0;
+    try {
+      const result = await model.fit(dataset, {
+        loss,
+        optimizer,
+        schedule,
+        ...(values.epochs === undefined ? { steps: values.steps ?? 20_000 } : { epochs: values.epochs }),
+        batchSize: values['batch-size'],
+        seed,
+        biasInit: values['bias-init'],
+        ...(values.validation === undefined ? {} : { validation: { fraction: values.validation, seed } }),
+        ...(values['validate-every'] === undefined ? {} : { validateEverySteps: values['validate-every'] }),
+        ...(values.checkpoint === undefined
+          ? {}
+          : { checkpoint: { path: values.checkpoint, everySteps: values['checkpoint-every'] ?? 1000 } }),
+        ...(values.resume === undefined ? {} : { resumeFrom: values.resume }),
+        signal,
+        onProgress(state) {
+          step = state.step;
+          progress.update(fitState(state));
+        },
+      });
+      progress.finish();
+      await model.save(values.out);
+      output.result({ ...result, parameters: model.parameterCount, out: values.out }, () =>
+        [
+          `Trained ${count(result.steps)} steps in ${duration(result.seconds)} (${count(result.examplesPerSecond)} examples/s, ${result.device}): ` +
+            `loss ${significant(result.finalLoss)}, training accuracy ${percent(result.finalAccuracy)}` +
+            `${result.validation ? `, validation accuracy ${percent(result.validation.accuracy)}` : ''}`,
+          `Saved ${values.out}`,
+          `Next: onelogit evaluate ${values.out} ${directory}`,
+        ].join('\n'),
+      );
+    } catch (error) {
+      progress.finish();
+      if (!signal.aborted) throw error;
+      const saved =
+        values.checkpoint === undefined
+          ? 'nothing was saved (--checkpoint FILE keeps what was done)'
+          : `${values.checkpoint} holds what was done: repeat the command with --resume ${values.checkpoint} to continue`;
+      throw new InterruptedError(`Interrupted at step ${step}; ${saved}`, {
+        step,
+        ...(values.checkpoint === undefined ? {} : { checkpoint: values.checkpoint }),
+      });
+    } finally {
+      model.dispose();
+    }
+  },
+  { interruptible: true },
+);

@@ -1,0 +1,21 @@
+/** The data that the tables are made from. */
+
+import { findMnist } from '../data/find.js';
+import type { InMemoryDataset } from '../dataset.js';
+import { datasets, OneLogitError } from '../index.js';
+import type { ExperimentData } from './experiment.js';
+
+/** Both splits of a data set; glyphs are generated, the same ones every time. */
+export async function loadData(name: 'mnist' | 'glyphs', directory: string | undefined): Promise<ExperimentData> {
+  if (name === 'glyphs') {
+    const make = (examplesPerClass: number, seed: number): InMemoryDataset => datasets.glyphs({ classes: 26, examplesPerClass, seed });
+    return { train: make(500, 1), test: make(100, 2) };
+  }
+  const found = directory ?? findMnist();
+  if (found === undefined)
+    throw new OneLogitError(
+      'ERR_ONELOGIT_NO_DATA',
+      `Expected the ${name} files in --data, $ONELOGIT_DATA, ../shared/data or the download cache but found none; onelogit download ${name} fetches them`,
+    );
+  return { train: await datasets.load(found, { split: 'train' }), test: await datasets.load(found, { split: 'test' }) };
+}

@@ -1,0 +1,167 @@
+/**
+ * One loss of a table: search the learning rate on a validation part of the training data, train with the best, evaluate on the
+ * test data. The test data is looked at once, after everything has been chosen.
+ */
+import { existsSync } from 'node:fs';
+import type { InMemoryDataset } from '../dataset.js';
+import { type Evaluation, losses, type Model, OneLogitError, optimizers, type Progress, schedules, zoo } from '../index.js';
+import type { LossName } from './paper.js';
+import { lossOptions, type Recipe } from './recipe.js';
+import type { Candidate, LossResult, LossState, Scored, StateDirectory } from './state.js';
+
+export interface ExperimentData {
+  train: InMemoryDataset;
+  test: InMemoryDataset;
+}
+
+export interface ExperimentHooks {
+  signal: AbortSignal;
+  /** What is being done: 'cross-entropy, learning rate 0.1'. */
+  onPhase(phase: string): void;
+  onProgress(progress: Progress): void;
+  /** Something that is finished and worth a line. */
+  onNote(note: string): void;
+}
+
+const notFinite = 'ERR_ONELOGIT_LOSS_NOT_FINITE';
+
+function newModel(data: ExperimentData, recipe: Recipe): Model {
+  const { classes, inputShape } = data.train;
+  return zoo.mlp({ classes, inputShape, hidden: [...recipe.hidden], seed: recipe.seed });
+}
+
+function trainingOptions(loss: LossName, learningRate: number, recipe: Recipe) {
+  return {
+    loss: losses.byName(loss, lossOptions[loss]),
+    optimizer: optimizers.sgd({ learningRate, momentum: recipe.momentum }),
+    schedule: schedules.cosine(),
+    batchSize: recipe.batchSize,
+    seed: recipe.seed,
+  };
+}
+
+/** Runs a fit; undefined with the reason when the loss stopped being finite. */
+async function unlessNotFinite<T>(train: () => Promise<T>): Promise<{ value: T } | { reason: string }> {
+  try {
+    return { value: await train() };
+  } catch (error) {
+    if ((error as { code?: string }).code !== notFinite) throw error;
+    return { reason: (error as Error).message };
+  }
+}
+
+async function tryCandidate(
+  loss: LossName,
+  learningRate: number,
+  data: ExperimentData,
+  recipe: Recipe,
+  hooks: ExperimentHooks,
+): Promise<Candidate> {
+  const model = newModel(data, recipe);
+  try {
+    const outcome = await unlessNotFinite(() =>
+      model.fit(data.train, {
+        ...trainingOptions(loss, learningRate, recipe),
+        steps: recipe.searchSteps,
+        validation: { fraction: recipe.validationFraction, seed: recipe.seed },
+        signal: hooks.signal,
+        onProgress: hooks.onProgress,
+      }),
+    );
+    return 'reason' in outcome ? { learningRate, out: outcome.reason } : { learningRate, accuracy: outcome.value.validation!.accuracy };
+  } finally {
+    model.dispose();
+  }
+}
+
+function scored(evaluation: Evaluation): Scored {
+  const { accuracy, misorderedPairs, oneMinusAuprc, oneMinusPrecisionAt90, oneMinusPrecisionAt99 } = evaluation;
+  return { accuracy, misorderedPairs, oneMinusAuprc, oneMinusPrecisionAt90, oneMinusPrecisionAt99 };
+}
+
+/** The final training, continued from its checkpoint if there is one; undefined with the reason when the loss stops being finite. */
+async function trainChosen(
+  loss: LossName,
+  learningRate: number,
+  data: ExperimentData,
+  state: StateDirectory,
+  hooks: ExperimentHooks,
+): Promise<{ value: Omit<LossResult, 'candidates'> } | { reason: string }> {
+  const { recipe } = state;
+  const checkpoint = state.checkpoint(loss);
+  const model = newModel(data, recipe);
+  try {
+    const outcome = await unlessNotFinite(() =>
+      model.fit(data.train, {
+        ...trainingOptions(loss, learningRate, recipe),
+        steps: recipe.steps,
+        checkpoint: { path: checkpoint, everySteps: 2_000 },
+        ...(existsSync(checkpoint) ? { resumeFrom: checkpoint } : {}),
+        signal: hooks.signal,
+        onProgress: hooks.onProgress,
+      }),
+    );
+    if ('reason' in outcome) return outcome;
+    await model.save(state.model(loss));
+    const { steps, seconds, examplesPerSecond, finalLoss } = outcome.value;
+    return {
+      value: {
+        learningRate,
+        steps,
+        seconds,
+        examplesPerSecond,
+        finalLoss,
+        biasInit: model.biasInit ?? 'zeros',
+        parameters: model.parameterCount,
+        singleLogit: scored(await model.evaluate(data.test, { scores: 'single-logit' })),
+        softmax: scored(await model.evaluate(data.test, { scores: 'softmax' })),
+      },
+    };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** The candidates still in the running, best first; between equals, the one that was tried first. */
+function ranked(candidates: readonly Candidate[]): Candidate[] {
+  return candidates.filter(({ accuracy }) => accuracy !== undefined).sort((a, b) => b.accuracy! - a.accuracy!);
+}
+
+/**
+ * Runs, or finishes, one loss. Rejects when interrupted; what was done is in `state` and the next call goes on from there.
+ */
+export async function runLoss(loss: LossName, data: ExperimentData, state: StateDirectory, hooks: ExperimentHooks): Promise<LossResult> {
+  const { recipe } = state;
+  const progress: LossState = await state.read(loss);
+  if (progress.result) return progress.result;
+  if (progress.candidates.length === 0) await state.dropCheckpoint(loss); // of another recipe
+  const remember = () => state.write(loss, progress);
+  for (const learningRate of recipe.learningRates) {
+    if (progress.candidates.some((candidate) => candidate.learningRate === learningRate)) continue;
+    hooks.onPhase(`${loss}, trying learning rate ${learningRate}`);
+    progress.candidates.push(await tryCandidate(loss, learningRate, data, recipe, hooks));
+    await remember();
+  }
+  for (;;) {
+    const best = ranked(progress.candidates)[0];
+    if (!best)
+      throw new OneLogitError(
+        notFinite,
+        `Expected a learning rate that ${loss} can be trained with but each of ${recipe.learningRates.join(', ')} ended in a loss that is not finite`,
+      );
+    hooks.onPhase(`${loss}, learning rate ${best.learningRate}`);
+    const outcome = await trainChosen(loss, best.learningRate, data, state, hooks);
+    await state.dropCheckpoint(loss);
+    if ('reason' in outcome) {
+      // Good enough in the short search, not in the long run: out as well, the next best takes its place.
+      delete best.accuracy;
+      best.out = outcome.reason;
+      hooks.onNote(`${loss}: learning rate ${best.learningRate} is out (${outcome.reason})`);
+      await remember();
+      continue;
+    }
+    progress.result = { ...outcome.value, candidates: progress.candidates };
+    await remember();
+    return progress.result;
+  }
+}

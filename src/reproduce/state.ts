@@ -1,0 +1,78 @@
+/**
+ * What a reproduction has done so far, one file for each loss, so that an interrupted one goes on where it stopped. A file
+ * made by another recipe, or damaged, counts as absent.
+ */
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LossName, Measures } from './paper.js';
+import type { Recipe } from './recipe.js';
+
+export interface Candidate {
+  learningRate: number;
+  /** On the validation part; undefined when the loss stopped being finite, which rules the candidate out. */
+  accuracy?: number;
+  /** Why it is out. */
+  out?: string;
+}
+
+export interface Scored extends Measures {
+  accuracy: number;
+  misorderedPairs: number;
+}
+
+export interface LossResult {
+  learningRate: number;
+  candidates: Candidate[];
+  steps: number;
+  seconds: number;
+  examplesPerSecond: number;
+  finalLoss: number;
+  biasInit: string;
+  parameters: number;
+  singleLogit: Scored;
+  softmax: Scored;
+}
+
+export interface LossState {
+  recipe: Recipe;
+  candidates: Candidate[];
+  result?: LossResult;
+}
+
+export class StateDirectory {
+  constructor(
+    readonly path: string,
+    readonly recipe: Recipe,
+  ) {}
+
+  checkpoint(loss: LossName): string {
+    return join(this.path, `${loss}.checkpoint.safetensors`);
+  }
+
+  model(loss: LossName): string {
+    return join(this.path, `${loss}.safetensors`);
+  }
+
+  async read(loss: LossName): Promise<LossState> {
+    const fresh: LossState = { recipe: this.recipe, candidates: [] };
+    try {
+      const state = JSON.parse(await readFile(join(this.path, `${loss}.json`), 'utf8')) as LossState;
+      return JSON.stringify(state.recipe) === JSON.stringify(this.recipe) && Array.isArray(state.candidates) ? state : fresh;
+    } catch {
+      return fresh;
+    }
+  }
+
+  /** Replaces the file by renaming, so that it is always whole. */
+  async write(loss: LossName, state: LossState): Promise<void> {
+    await mkdir(this.path, { recursive: true });
+    const path = join(this.path, `${loss}.json`);
+    const temporary = `${path}.${process.pid}.tmp`;
+    await writeFile(temporary, `${JSON.stringify(state, undefined, 2)}\n`);
+    await rename(temporary, path);
+  }
+
+  async dropCheckpoint(loss: LossName): Promise<void> {
+    await rm(this.checkpoint(loss), { force: true });
+  }
+}

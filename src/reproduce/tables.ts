@@ -1,0 +1,92 @@
+/**
+ * The rows of Tables I and II, ours beside the paper's.
+ */
+import {
+  aligned,
+  type LossName,
+  lossNames,
+  type Measures,
+  meanMeasures,
+  meanRelativeImprovement,
+  measureNames,
+  measureTitles,
+  notAligned,
+  type PaperDataset,
+  table1,
+  table2,
+} from './paper.js';
+import type { LossResult } from './state.js';
+
+export type TableName = 'table1' | 'table2';
+export type LossResults = Partial<Record<LossName, LossResult>>;
+
+export interface TableRow {
+  label: string;
+  ours: Measures | undefined;
+  /** Undefined where the paper has no such row, or no such data set. */
+  paper: Measures | undefined;
+  /** Relative improvements: shares, shown as percentages. */
+  relative?: boolean;
+}
+
+function isPaperDataset(name: string): name is PaperDataset {
+  return Object.hasOwn(table1, name);
+}
+
+/** Table I: one row a loss, and the mean relative improvement. */
+export function table1Rows(dataset: string, results: LossResults): TableRow[] {
+  const paper = isPaperDataset(dataset) ? table1[dataset] : undefined;
+  const ours = Object.fromEntries(Object.entries(results).map(([loss, result]) => [loss, result.singleLogit]));
+  return [
+    ...lossNames
+      .filter((loss) => results[loss])
+      .map((loss) => ({ label: loss, ours: results[loss]!.singleLogit as Measures, paper: paper?.losses[loss] })),
+    { label: 'mean relative improvement', ours: meanRelativeImprovement(ours), paper: paper?.printedImprovement, relative: true },
+  ];
+}
+
+/** Table II: one logit of the aligned losses against all logits of cross-entropy. */
+export function table2Rows(dataset: string, results: LossResults): TableRow[] {
+  const paper = isPaperDataset(dataset) ? table2[dataset] : undefined;
+  const alignedRows = aligned.flatMap((loss) => results[loss]?.singleLogit ?? []);
+  return [
+    {
+      label: `mean of the aligned losses${alignedRows.length === aligned.length ? '' : ` (${alignedRows.length} of ${aligned.length})`}`,
+      ours: alignedRows.length === 0 ? undefined : meanMeasures(alignedRows),
+      paper: paper?.meanAligned,
+    },
+    { label: 'batch-cross-entropy', ours: results['batch-cross-entropy']?.singleLogit, paper: paper?.batchCrossEntropy },
+    { label: 'cross-entropy, all logits', ours: results['cross-entropy']?.softmax, paper: paper?.crossEntropyAllLogits },
+  ];
+}
+
+/** The losses that a table needs. */
+export function lossesOf(table: TableName): readonly LossName[] {
+  return table === 'table1' ? lossNames : lossNames.filter((loss) => loss !== 'max-margin');
+}
+
+const titles: Record<TableName, string> = {
+  table1: 'Table I: telling one class by its logit alone (lower is better)',
+  table2: 'Table II: one logit against all logits (lower is better)',
+};
+
+export function tableTitle(table: TableName): string {
+  return titles[table];
+}
+
+/** Header and cells: three measures of ours, then the paper's. */
+export function tableCells(table: TableName, dataset: string, results: LossResults): { header: string[]; rows: string[][] } {
+  const rows = table === 'table1' ? table1Rows(dataset, results) : table2Rows(dataset, results);
+  const cell = (value: number | undefined, relative: boolean | undefined, digits: number) =>
+    value === undefined || Number.isNaN(value) ? '–' : relative ? `${(100 * value).toFixed(1)} %` : value.toFixed(digits);
+  return {
+    header: ['method', ...measureNames.map((name) => measureTitles[name]), ...measureNames.map((name) => `paper ${measureTitles[name]}`)],
+    rows: rows.map(({ label, ours, paper, relative }) => [
+      label,
+      ...measureNames.map((name) => cell(ours?.[name], relative, 4)),
+      ...measureNames.map((name) => cell(paper?.[name], relative, 3)),
+    ]),
+  };
+}
+
+export { notAligned };
