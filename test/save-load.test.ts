@@ -1,0 +1,354 @@
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { layers, losses, Model, optimizers } from '../src/index.js';
+import { version } from '../src/version.js';
+import { byteClouds, clouds } from './helpers/problems.js';
+import { type Parts, readParts, writeParts } from './helpers/safetensors.js';
+import { temporaryFile } from './helpers/temporary.js';
+
+const classNames = ['zero', '', 'naïve', '日本語', '😀 and "quotes"\n'];
+const dataset = { ...byteClouds(), classNames };
+const build = () =>
+  Model.sequential({
+    inputShape: [4, 4],
+    layers: [
+      layers.flatten(),
+      layers.dense(12, { initializer: 'he-uniform' }),
+      layers.batchNorm({ momentum: 0.2 }),
+      layers.relu(),
+      layers.dense(5),
+    ],
+    seed: 2 ** 53 - 1,
+  });
+
+let model: Model;
+const saved = temporaryFile('model.safetensors');
+beforeAll(async () => {
+  model = build();
+  await model.fit(dataset, {
+    loss: losses.nce({ noise: Float32Array.of(1, 2, 3, 4, 5), numSampled: 4 }),
+    optimizer: optimizers.adam(),
+    steps: 20,
+    batchSize: 16,
+    validation: { fraction: 0.1, seed: 5 },
+  });
+  await model.save(saved.name);
+});
+afterAll(() => saved[Symbol.dispose]());
+
+const properties = (of: Model) => {
+  const { inputShape, classes, features, parameterCount, seed, preprocessing, inputType, split, trained, biasInit, loss, tensors } = of;
+  return { inputShape, classes, features, parameterCount, seed, preprocessing, inputType, split, trained, biasInit, loss, tensors };
+};
+
+describe('a model that was saved and loaded', () => {
+  test('answers with the same bits and knows the same things', async () => {
+    const loaded = await Model.load(saved.name);
+    expect(await loaded.predict(dataset.inputs)).toEqual(await model.predict(dataset.inputs));
+    expect(await loaded.embed(dataset.inputs)).toEqual(await model.embed(dataset.inputs));
+    for (const { name } of model.tensors) expect(loaded.tensor(name)).toEqual(model.tensor(name));
+    expect(properties(loaded)).toEqual({ ...properties(model), loss: { ...model.loss, noise: { weights: 5 } } });
+    expect(loaded.layers).toEqual(model.layers);
+    expect(loaded.classNames).toEqual(classNames);
+    expect(await loaded.evaluate(dataset)).toEqual(await model.evaluate(dataset));
+  });
+
+  test('learns on as the one that was not', async () => {
+    const loaded = await Model.load(saved.name);
+    using copy = temporaryFile('copy.safetensors');
+    await model.save(copy.name);
+    const other = await Model.load(copy.name);
+    const options = { loss: losses.batchMaxMargin(), optimizer: optimizers.sgd({ learningRate: 0.1 }), steps: 5, batchSize: 8 };
+    await loaded.fit(dataset, options);
+    await other.fit(dataset, options);
+    for (const { name } of model.tensors) expect(loaded.tensor(name)).toEqual(other.tensor(name));
+    expect(loaded).toMatchObject({ split: null, loss: { name: 'batch-max-margin' }, preprocessing: { scale: 1 / 255 } });
+    // Names stay when a later dataset has none.
+    await loaded.fit(clouds({ features: 16 }), options);
+    expect(loaded.classNames).toEqual(classNames);
+  });
+
+  test('may never have been fitted', async () => {
+    using path = temporaryFile('fresh.safetensors');
+    const fresh = build();
+    await fresh.save(path.name);
+    const loaded = await Model.load(path.name);
+    expect(loaded).toMatchObject({ loss: null, split: null, preprocessing: null, inputType: null, classNames: null, trained: true });
+    expect(await loaded.predict(dataset.inputs)).toEqual(await fresh.predict(dataset.inputs));
+  });
+
+  test('comes from a checkpoint as well', async () => {
+    using path = temporaryFile('checkpoint.safetensors');
+    const trained = build();
+    await trained.fit(dataset, {
+      loss: losses.selfNormalization(),
+      optimizer: optimizers.adam(),
+      steps: 10,
+      batchSize: 8,
+      checkpoint: { path: path.name },
+    });
+    const loaded = await Model.load(path.name);
+    expect(properties(loaded)).toEqual(properties(trained));
+    expect(loaded.classNames).toEqual(classNames);
+    expect(await loaded.predict(dataset.inputs)).toEqual(await trained.predict(dataset.inputs));
+  });
+});
+
+describe('the file', () => {
+  test('holds tensors under the names of a torch.nn.Sequential, and describes the model in its metadata', () => {
+    const { metadata, tensors } = readParts(saved.name);
+    expect(Object.fromEntries(Array.from(tensors, ([name, { dtype, shape }]) => [name, `${dtype} ${shape}`]))).toEqual({
+      '1.weight': 'F32 12,16',
+      '1.bias': 'F32 12',
+      '2.weight': 'F32 12',
+      '2.bias': 'F32 12',
+      '2.running_mean': 'F32 12',
+      '2.running_var': 'F32 12',
+      '4.weight': 'F32 5,12',
+      '4.bias': 'F32 5',
+      'class_names.bytes': `U8 ${Buffer.byteLength(classNames.join(''))}`,
+      'class_names.offsets': 'I64 6',
+    });
+    expect(Object.keys(metadata)).toEqual(['onelogit']);
+    expect(JSON.parse(metadata.onelogit)).toEqual({
+      format: 1,
+      version,
+      inputShape: [4, 4],
+      layers: [
+        { type: 'flatten' },
+        { type: 'dense', units: 12, bias: true, initializer: 'he-uniform' },
+        { type: 'batchNorm', epsilon: 1e-5, momentum: 0.2 },
+        { type: 'relu' },
+        { type: 'dense', units: 5, bias: true, initializer: 'glorot-uniform' },
+      ],
+      seed: 2 ** 53 - 1,
+      inputType: 'uint8',
+      preprocessing: { scale: 1 / 255 },
+      loss: {
+        name: 'nce',
+        aligned: true,
+        reduction: 'mean',
+        numSampled: 4,
+        noise: { weights: 5 },
+        samples: 'shared',
+        removeAccidentalHits: false,
+        seed: 0,
+      },
+      split: { fraction: 0.1, seed: 5, length: 500 },
+      trained: true,
+      biasInit: 'prior',
+    });
+  });
+
+  test('has metadata that does not grow with the number of classes', async () => {
+    const metadataOf = async (classes: number) => {
+      using path = temporaryFile('many.safetensors');
+      const wide = Model.sequential({ inputShape: [2], layers: [layers.dense(classes)] });
+      await wide.fit(
+        {
+          inputs: new Float32Array(4),
+          labels: Int32Array.of(0, 1),
+          inputShape: [2],
+          classes,
+          length: 2,
+          classNames: Array.from({ length: classes }, (_, index) => `class number ${index}`),
+        },
+        { loss: losses.nce({ noise: new Float32Array(classes).fill(1) }), optimizer: optimizers.adam(), steps: 1, batchSize: 2 },
+      );
+      await wide.save(path.name);
+      const loaded = await Model.load(path.name);
+      expect(loaded.classNames?.at(-1)).toBe(`class number ${classes - 1}`);
+      return readParts(path.name).metadata.onelogit.length;
+    };
+    // Each number of classes may be written twice.
+    expect((await metadataOf(100_000)) - (await metadataOf(10))).toBeLessThanOrEqual(2 * ('100000'.length - '10'.length));
+  });
+
+  test('is replaced whole or not at all', async () => {
+    using path = temporaryFile('model.safetensors');
+    writeFileSync(path.name, 'something else');
+    await model.save(path.name);
+    expect(readFileSync(path.name)).toEqual(readFileSync(saved.name));
+    expect(readdirSync(path.directory)).toEqual(['model.safetensors']);
+    const nowhere = `${path.directory}/none/model.safetensors`;
+    await expect(model.save(nowhere)).rejects.toMatchObject({
+      name: 'OneLogitError',
+      code: 'ERR_ONELOGIT_FILE',
+      message: expect.stringContaining(nowhere),
+    });
+    expect(existsSync(nowhere)).toBe(false);
+  });
+
+  test('may be saved several times at once', async () => {
+    using path = temporaryFile('model.safetensors');
+    await Promise.all(Array.from({ length: 8 }, () => model.save(path.name)));
+    expect(readFileSync(path.name)).toEqual(readFileSync(saved.name));
+    expect(readdirSync(path.directory)).toEqual(['model.safetensors']);
+  });
+});
+
+describe('Model.load refuses', () => {
+  const changed = (change: (parts: Parts) => void) => {
+    const path = temporaryFile('changed.safetensors');
+    const parts = readParts(saved.name);
+    change(parts);
+    writeParts(path.name, parts);
+    return path;
+  };
+  const withMetadata = (change: (value: Record<string, unknown>) => void) =>
+    changed(({ metadata }) => {
+      const value = JSON.parse(metadata.onelogit);
+      change(value);
+      metadata.onelogit = JSON.stringify(value);
+    });
+
+  test('nothing, when only put together again', async () => {
+    using path = changed(() => {});
+    expect(properties(await Model.load(path.name))).toEqual(properties(await Model.load(saved.name)));
+  });
+
+  test('a file that is not there', async () => {
+    await expect(Model.load('/nowhere/model.safetensors')).rejects.toMatchObject({
+      name: 'OneLogitError',
+      code: 'ERR_ONELOGIT_FILE',
+      message: expect.stringContaining('/nowhere/model.safetensors'),
+    });
+  });
+
+  test.each<[string, (value: Record<string, unknown>) => void, RegExp]>([
+    ['no format', (m) => delete m.format, /format/],
+    ['format 0', (m) => (m.format = 0), /format/],
+    ['no inputShape', (m) => delete m.inputShape, /inputShape/],
+    ['another inputShape', (m) => (m.inputShape = [5, 4]), /'1.weight' of shape \[12, 20\]/],
+    ['no layers', (m) => (m.layers = []), /layers/],
+    ['layers of another kind', (m) => (m.layers = [{ type: 'conv9d' }]), /conv9d/],
+    ['a layer with unknown options', (m) => ((m.layers as { rate: number }[])[3].rate = 3), /unknown option 'rate'/],
+    [
+      'more units than weights',
+      (m) => ((m.layers as { units: number }[])[1].units = 2 ** 31 - 1),
+      /'1.weight' of shape \[2147483647, 16\]/,
+    ],
+    ['one layer too few', (m) => (m.layers as unknown[]).splice(3, 1), /'3.weight'/],
+    ['a seed that is none', (m) => (m.seed = 1.5), /seed/],
+    ['an unknown inputType', (m) => (m.inputType = 'complex64'), /inputType/],
+    ['a scale that is none', (m) => (m.preprocessing = { scale: '1' }), /scale/],
+    ['a deviation of 0', (m) => (m.preprocessing = { scale: 1, standardDeviation: [0] }), /standardDeviation/],
+    ['an unknown loss', (m) => (m.loss = { name: 'toString' }), /toString/],
+    ['a split of everything', (m) => (m.split = { fraction: 1, seed: 0, length: 10 }), /fraction/],
+    ['a split that is none', (m) => (m.split = []), /split/],
+    ['trained by half', (m) => (m.trained = 'half'), /trained/],
+    ['an unknown biasInit', (m) => (m.biasInit = 'ones'), /biasInit/],
+  ])('metadata with %s', async (_, change, message) => {
+    using path = withMetadata(change);
+    const rejection = { name: 'OneLogitError', code: 'ERR_ONELOGIT_FORMAT', message: expect.stringMatching(message) };
+    await expect(Model.load(path.name)).rejects.toMatchObject(rejection);
+    await expect(Model.load(path.name)).rejects.toThrow(path.name);
+  });
+
+  test.each<[string, (parts: Parts) => void, RegExp]>([
+    ['without metadata', ({ metadata }) => delete metadata.onelogit, /without metadata 'onelogit'/],
+    ['with metadata that is no JSON', ({ metadata }) => (metadata.onelogit = '{'), /JSON/],
+    ['with metadata that is no object', ({ metadata }) => (metadata.onelogit = 'null'), /object/],
+    ['without a tensor', ({ tensors }) => tensors.delete('2.running_var'), /'2.running_var' of shape \[12\]/],
+    [
+      'with a tensor of no layer',
+      ({ tensors }) => tensors.set('9.weight', { dtype: 'U8', shape: [1], bytes: new Uint8Array(1) }),
+      /'9.weight'/,
+    ],
+    [
+      'with a tensor of another shape',
+      ({ tensors }) => (tensors.get('4.weight')!.shape = [12, 5]),
+      /'4.weight' of shape \[5, 12\].*\[12, 5\]/,
+    ],
+    ['with a tensor of integers', ({ tensors }) => (tensors.get('4.bias')!.dtype = 'I32'), /'4.bias'.*I32/],
+    ['with half of its class names', ({ tensors }) => tensors.delete('class_names.offsets'), /class_names/],
+    ['with class names of another type', ({ tensors }) => (tensors.get('class_names.bytes')!.dtype = 'I8'), /class_names.bytes/],
+    [
+      'with names for other classes',
+      ({ tensors }) => tensors.set('class_names.offsets', { dtype: 'I64', shape: [2], bytes: new Uint8Array(16) }),
+      /6 offsets/,
+    ],
+    ['with name offsets past the end', ({ tensors }) => tensors.get('class_names.offsets')!.bytes.fill(0x7f, 41, 42), /offsets from 0 to/],
+    ['with name offsets that descend', ({ tensors }) => tensors.get('class_names.offsets')!.bytes.fill(0x7f, 8, 9), /ascending/],
+  ])('a file %s', async (_, change, message) => {
+    using path = changed(change);
+    const rejection = { name: 'OneLogitError', code: 'ERR_ONELOGIT_FORMAT', message: expect.stringMatching(message) };
+    await expect(Model.load(path.name)).rejects.toMatchObject(rejection);
+    await expect(Model.load(path.name)).rejects.toThrow(path.name);
+  });
+
+  test('a file of a newer version, saying so', async () => {
+    using path = withMetadata((metadata) => Object.assign(metadata, { format: 2, version: '9.0.0' }));
+    await expect(Model.load(path.name)).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_FORMAT_VERSION',
+      message: expect.stringMatching(/format 1 or older .* format 2, written by onelogit the string '9.0.0'/),
+    });
+  });
+
+  test('not half precision: it is made float32', async () => {
+    using path = changed(({ tensors }) => {
+      const tensor = tensors.get('4.weight')!;
+      const floats = new Uint16Array(new Uint8Array(tensor.bytes).buffer);
+      tensor.dtype = 'BF16';
+      tensor.bytes = new Uint8Array(floats.filter((_, index) => index % 2 === 1).buffer);
+    });
+    const loaded = await Model.load(path.name);
+    const truncated = new Uint32Array(model.tensor('4.weight').buffer).map((bits) => bits & 0xffff0000);
+    expect(loaded.tensor('4.weight')).toEqual(new Float32Array(truncated.buffer));
+  });
+
+  test('whatever is cut short or has a byte changed, or loads it: the process goes on', async () => {
+    const whole = readFileSync(saved.name);
+    using path = temporaryFile('damaged.safetensors');
+    await fc.assert(
+      fc.asyncProperty(fc.nat(whole.length - 1), fc.nat(255), fc.boolean(), async (at, value, cut) => {
+        const bytes = Buffer.from(whole);
+        bytes[at] = value;
+        writeFileSync(path.name, cut ? bytes.subarray(0, at) : bytes);
+        try {
+          const loaded = await Model.load(path.name);
+          expect(cut).toBe(false);
+          expect((await loaded.predict(dataset.inputs)).length).toBe(2500);
+          loaded.dispose();
+        } catch (error) {
+          expect(error).toMatchObject({ name: 'OneLogitError', code: expect.stringMatching(/^ERR_ONELOGIT_(FORMAT|FORMAT_VERSION)$/) });
+        }
+      }),
+      { numRuns: 300 },
+    );
+    // The header is where most can go wrong.
+    const header = 8 + Number(whole.readBigUInt64LE(0));
+    await fc.assert(
+      fc.asyncProperty(fc.nat(header - 1), fc.nat(255), async (at, value) => {
+        const bytes = Buffer.from(whole);
+        bytes[at] = value;
+        writeFileSync(path.name, bytes);
+        await Model.load(path.name).then(
+          (loaded) => loaded.dispose(),
+          (error) =>
+            expect(error).toMatchObject({ name: 'OneLogitError', code: expect.stringMatching(/^ERR_ONELOGIT_(FORMAT|FORMAT_VERSION)$/) }),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a directory, and a file without permission to read', async () => {
+    await expect(Model.load(saved.directory)).rejects.toMatchObject({ name: 'OneLogitError', code: expect.stringMatching(/FILE|FORMAT/) });
+  });
+
+  test('a path that is none', async () => {
+    for (const path of [undefined, '', 3, {}])
+      await expect(Model.load(path as string)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_ARGUMENT' });
+  });
+});
+
+test('a file keeps serving while it is replaced', async () => {
+  using path = temporaryFile('model.safetensors');
+  copyFileSync(saved.name, path.name);
+  const loads = Array.from({ length: 20 }, async () => (await Model.load(path.name)).classes);
+  await Promise.all([...loads, model.save(path.name), model.save(path.name)]);
+  for (const classes of await Promise.all(loads)) expect(classes).toBe(5);
+  expect(statSync(path.name).size).toBe(statSync(saved.name).size);
+});
