@@ -1,15 +1,17 @@
 /** The data that the tables are made from. */
 
 import { findMnist } from '../data/find.js';
-import type { InMemoryDataset } from '../dataset.js';
 import { datasets, OneLogitError } from '../index.js';
 import type { ExperimentData } from './experiment.js';
 
 /** Both splits of a data set; glyphs are generated, the same ones every time. */
 export async function loadData(name: 'mnist' | 'glyphs', directory: string | undefined): Promise<ExperimentData> {
   if (name === 'glyphs') {
-    const make = (examplesPerClass: number, seed: number): InMemoryDataset => datasets.glyphs({ classes: 26, examplesPerClass, seed });
-    return { train: make(500, 1), test: make(100, 2) };
+    const glyphs = { classes: 26, seed: 1 };
+    return {
+      train: datasets.glyphs({ ...glyphs, examplesPerClass: 500, split: 'train' }),
+      test: datasets.glyphs({ ...glyphs, examplesPerClass: 100, split: 'test' }),
+    };
   }
   const found = directory ?? findMnist();
   if (found === undefined)

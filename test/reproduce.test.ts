@@ -1,0 +1,244 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { datasets, Model } from '../src/index.js';
+import { loadData } from '../src/reproduce/data.js';
+import { type ExperimentData, type ExperimentHooks, runLoss } from '../src/reproduce/experiment.js';
+import { lossNames, table1, table2 } from '../src/reproduce/paper.js';
+import { defaultRecipe, type Recipe } from '../src/reproduce/recipe.js';
+import { type LossResult, StateDirectory } from '../src/reproduce/state.js';
+import { lossesOf, table1Rows, table2Rows, tableCells } from '../src/reproduce/tables.js';
+import { mnistDirectory } from './helpers/data.js';
+import { runCli, startCli } from './helpers/run-cli.js';
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'onelogit-reproduce-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+const recipe: Recipe = { ...defaultRecipe, hidden: [24], batchSize: 32, steps: 60, searchSteps: 20, learningRates: [0.1, 0.01] };
+
+function glyphs(): ExperimentData {
+  return {
+    train: datasets.glyphs({ classes: 5, examplesPerClass: 60 }),
+    test: datasets.glyphs({ classes: 5, examplesPerClass: 20, split: 'test' }),
+  };
+}
+
+/** Hooks that write down what was done. */
+function recorded(signal = new AbortController().signal) {
+  const phases: string[] = [];
+  const notes: string[] = [];
+  const hooks: ExperimentHooks = {
+    signal,
+    onPhase: (phase) => phases.push(phase),
+    onProgress: () => {},
+    onNote: (note) => notes.push(note),
+  };
+  return { phases, notes, hooks };
+}
+
+describe('runLoss', () => {
+  it('chooses by validation accuracy, trains that one and evaluates it both ways', async () => {
+    const data = glyphs();
+    const state = new StateDirectory(directory, { ...recipe, learningRates: [0.1, 1e-9] });
+    const { phases, hooks } = recorded();
+    const result = await runLoss('batch-cross-entropy', data, state, hooks);
+    expect(phases).toEqual([
+      'batch-cross-entropy, trying learning rate 0.1',
+      'batch-cross-entropy, trying learning rate 1e-9',
+      'batch-cross-entropy, learning rate 0.1',
+    ]);
+    expect(result).toMatchObject({ learningRate: 0.1, steps: 60, biasInit: 'zeros' });
+    expect(result.candidates.map(({ learningRate }) => learningRate)).toEqual([0.1, 1e-9]);
+    expect(result.candidates[0]!.accuracy!).toBeGreaterThan(result.candidates[1]!.accuracy!);
+    expect(result.singleLogit.accuracy).toBeGreaterThan(0.6); // chance is 0.2
+    expect(result.singleLogit.accuracy).toBeCloseTo(result.softmax.accuracy, 10); // the order within an example is the same
+    // The saved network is the one that was evaluated.
+    const model = await Model.load(state.model('batch-cross-entropy'));
+    const { oneMinusAuprc } = await model.evaluate(data.test);
+    expect(oneMinusAuprc).toBe(result.singleLogit.oneMinusAuprc);
+    expect(model.split).toBeNull(); // trained on everything
+    model.dispose();
+    expect(existsSync(state.checkpoint('batch-cross-entropy'))).toBe(false);
+  });
+
+  it('drops a learning rate that ends in a loss that is not finite', async () => {
+    const state = new StateDirectory(directory, { ...recipe, learningRates: [1e30, 0.1] });
+    const result = await runLoss('self-normalization', glyphs(), state, recorded().hooks);
+    expect(result.learningRate).toBe(0.1);
+    expect(result.candidates[0]).toMatchObject({ learningRate: 1e30, out: expect.stringContaining('finite') });
+    expect(result.candidates[0]).not.toHaveProperty('accuracy');
+  });
+
+  it('says so when every learning rate does', async () => {
+    const state = new StateDirectory(directory, { ...recipe, learningRates: [1e30] });
+    await expect(runLoss('self-normalization', glyphs(), state, recorded().hooks)).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_LOSS_NOT_FINITE',
+    });
+  });
+
+  it('goes on where it was interrupted, to the same result as in one go', async () => {
+    const data = glyphs();
+    const long: Recipe = { ...recipe, steps: 4000, searchSteps: 2000 };
+    const whole = await runLoss('nce', data, new StateDirectory(join(directory, 'whole'), long), recorded().hooks);
+
+    const state = new StateDirectory(join(directory, 'parts'), long);
+    for (const stopAt of ['nce, trying learning rate 0.01', 'nce, learning rate']) {
+      const controller = new AbortController();
+      const { hooks } = recorded(controller.signal);
+      let now = '';
+      const interrupted = runLoss('nce', data, state, {
+        ...hooks,
+        onPhase: (phase) => {
+          now = phase;
+        },
+        onProgress: ({ step, steps }) => {
+          if (now.startsWith(stopAt) && step < steps) controller.abort();
+        },
+      });
+      await expect(interrupted).rejects.toMatchObject({ name: 'AbortError' });
+    }
+    expect(existsSync(state.checkpoint('nce'))).toBe(true);
+    const { phases, hooks } = recorded();
+    const resumed = await runLoss('nce', data, state, hooks);
+    expect(phases).toEqual([`nce, learning rate ${whole.learningRate}`]);
+    for (const key of ['learningRate', 'candidates', 'steps', 'finalLoss', 'singleLogit', 'softmax'] as const)
+      expect(resumed[key]).toEqual(whole[key]);
+    const again = recorded();
+    expect(await runLoss('nce', data, state, again.hooks)).toEqual(resumed);
+    expect(again.phases).toEqual([]);
+  });
+
+  it('begins anew with another recipe, or from a damaged state', async () => {
+    const data = glyphs();
+    await runLoss('max-margin', data, new StateDirectory(directory, recipe), recorded().hooks);
+    const other = recorded();
+    await runLoss('max-margin', data, new StateDirectory(directory, { ...recipe, seed: 2 }), other.hooks);
+    expect(other.phases).toHaveLength(3);
+    await writeFile(join(directory, 'max-margin.json'), '{"recipe":');
+    const damaged = recorded();
+    await runLoss('max-margin', data, new StateDirectory(directory, { ...recipe, seed: 2 }), damaged.hooks);
+    expect(damaged.phases).toHaveLength(3);
+  });
+
+  it('learns MNIST digits', async (context) => {
+    const data = await loadData('mnist', mnistDirectory(context));
+    const result = await runLoss(
+      'batch-cross-entropy',
+      data,
+      new StateDirectory(directory, { ...recipe, hidden: [64], steps: 300, learningRates: [0.1] }),
+      recorded().hooks,
+    );
+    expect(result.singleLogit.accuracy).toBeGreaterThan(0.9);
+  });
+});
+
+describe('tables', () => {
+  const measured = (value: number) => ({
+    oneMinusAuprc: value,
+    oneMinusPrecisionAt90: value,
+    oneMinusPrecisionAt99: value,
+    accuracy: 0.98,
+    misorderedPairs: 0,
+  });
+  const result = (singleLogit: number, softmax: number): LossResult => ({
+    learningRate: 0.1,
+    candidates: [],
+    steps: 1,
+    seconds: 1,
+    examplesPerSecond: 1,
+    finalLoss: 1,
+    biasInit: 'zeros',
+    parameters: 1,
+    singleLogit: measured(singleLogit),
+    softmax: measured(softmax),
+  });
+  const results = Object.fromEntries(lossNames.map((loss, i) => [loss, result(i < 2 ? 0.4 : 0.1, 0.05)]));
+
+  it('Table I: every loss beside the paper’s, and the mean relative improvement', () => {
+    const rows = table1Rows('mnist', results);
+    expect(rows.map(({ label }) => label)).toEqual([...lossNames, 'mean relative improvement']);
+    expect(rows[0]).toMatchObject({ ours: { oneMinusAuprc: 0.4 }, paper: table1.mnist.losses['cross-entropy'] });
+    expect(rows.at(-1)!.ours!.oneMinusAuprc).toBeCloseTo(0.75, 12);
+    expect(rows.at(-1)!.paper).toEqual(table1.mnist.printedImprovement);
+    expect(tableCells('table1', 'mnist', results).rows.at(-1)).toEqual([
+      'mean relative improvement',
+      '75.0 %',
+      '75.0 %',
+      '75.0 %',
+      '82.0 %',
+      '91.3 %',
+      '88.4 %',
+    ]);
+  });
+
+  it('Table II: one logit of the aligned losses against all of cross-entropy', () => {
+    const rows = table2Rows('mnist', results);
+    expect(rows.map(({ ours }) => ours!.oneMinusAuprc)).toEqual([expect.closeTo(0.1, 12), 0.1, 0.05]);
+    expect(rows.map(({ paper }) => paper)).toEqual([
+      table2.mnist.meanAligned,
+      table2.mnist.batchCrossEntropy,
+      table2.mnist.crossEntropyAllLogits,
+    ]);
+    expect(lossesOf('table2')).not.toContain('max-margin');
+  });
+
+  it('leave open what was not measured, and what the paper does not have', () => {
+    expect(tableCells('table1', 'glyphs', { nce: results.nce! }).rows).toEqual([
+      ['nce', '0.1000', '0.1000', '0.1000', '–', '–', '–'],
+      ['mean relative improvement', '–', '–', '–', '–', '–', '–'],
+    ]);
+    expect(tableCells('table2', 'glyphs', { nce: results.nce! }).rows[0]![0]).toBe('mean of the aligned losses (1 of 5)');
+  });
+});
+
+describe('onelogit reproduce', () => {
+  const args = (out: string, steps = 30) => [
+    'reproduce',
+    'table1',
+    '--datasets',
+    'glyphs',
+    '--losses',
+    'batch-cross-entropy,cross-entropy',
+    '--steps',
+    String(steps),
+    '--search-steps',
+    '3',
+    '--out',
+    out,
+  ];
+
+  it('prints the table, writes JSON and Markdown, and repeats nothing the second time', async () => {
+    const first = await runCli([...args(directory), '--json']);
+    expect(first.code).toBe(0);
+    const printed = JSON.parse(first.stdout);
+    expect(Object.keys(printed.datasets.glyphs.results)).toEqual(['cross-entropy', 'batch-cross-entropy']);
+    const written = JSON.parse(await readFile(printed.files.json, 'utf8'));
+    expect(written).toMatchObject({ table: 'table1', recipe: { steps: 30, searchSteps: 3 }, machine: { blas: expect.any(String) } });
+    expect(written.command).toContain('onelogit reproduce table1 --datasets glyphs');
+    const markdown = await readFile(printed.files.markdown, 'utf8');
+    for (const part of ['| batch-cross-entropy |', 'mean relative improvement', 'momentum 0.9', written.machine.cpu, written.date])
+      expect(markdown).toContain(part);
+
+    const second = await runCli(args(directory));
+    expect(second.code).toBe(0);
+    expect(second.stdout).toMatch(/^Table I/);
+    expect(second.stderr).not.toContain('trying');
+    expect(JSON.parse(await readFile(printed.files.json, 'utf8')).datasets).toEqual(written.datasets);
+  });
+
+  it('stops when interrupted and says how to go on', async () => {
+    const { child, finished } = startCli([...args(directory, 10_000_000), '--json']);
+    const state = join(directory, 'state', 'glyphs', 'cross-entropy.json');
+    for (let i = 0; i < 6000 && !existsSync(state); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    child.kill('SIGINT');
+    const { code, stdout, stderr } = await finished;
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout).error.code).toBe('ERR_ONELOGIT_INTERRUPTED');
+    expect(stderr).toContain('repeat the command');
+  });
+});
