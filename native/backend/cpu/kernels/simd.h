@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#if defined(__AVX512F__)
-#include <immintrin.h>  // always inlined, so it leaves no symbols
+#if defined(__x86_64__)
+#include <immintrin.h>
 #endif
 
 namespace onelogit::ONELOGIT_SIMD {
@@ -29,31 +29,73 @@ typedef double VectorD __attribute__((vector_size(8 * lanes)));
 ONELOGIT_INLINE VectorF load(const float* p) { return *reinterpret_cast<const VectorFUnaligned*>(p); }
 ONELOGIT_INLINE void store(float* p, VectorF v) { *reinterpret_cast<VectorFUnaligned*>(p) = v; }
 ONELOGIT_INLINE VectorF broadcast(float x) { return x - VectorF{}; }
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// The first `count` < 8 lanes.
+ONELOGIT_INLINE __m256i partial_mask(std::int64_t count) {
+  static const std::int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(ones + 8 - count));
+}
+#endif
 // The first `count` < lanes elements, the rest `fill`; touches no memory past them.
 ONELOGIT_INLINE VectorF load_partial(const float* p, std::int64_t count, float fill) {
+  VectorF v = broadcast(fill);
 #if defined(__AVX512F__)
   const auto mask = static_cast<__mmask16>((1U << count) - 1U);
-  return reinterpret_cast<VectorF>(_mm512_mask_loadu_ps(_mm512_set1_ps(fill), mask, p));
+  v = reinterpret_cast<VectorF>(_mm512_mask_loadu_ps(reinterpret_cast<__m512>(v), mask, p));
+#elif defined(__AVX2__)
+  const __m256i mask = partial_mask(count);
+  v = reinterpret_cast<VectorI>(mask) ? reinterpret_cast<VectorF>(_mm256_maskload_ps(p, mask)) : v;
 #else
-  VectorF v = broadcast(fill);
-  for (std::int64_t i = 0; i < count; ++i) v[i] = p[i];
-  return v;
+  if (count > 0) v[0] = p[0];
+  if (count > 1) v[1] = p[1];
+  if (count > 2) v[2] = p[2];
 #endif
+  return v;
 }
 ONELOGIT_INLINE void store_partial(float* p, VectorF v, std::int64_t count) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1U), reinterpret_cast<__m512>(v));
+#elif defined(__AVX2__)
+  _mm256_maskstore_ps(p, partial_mask(count), reinterpret_cast<__m256>(v));
 #else
-  for (std::int64_t i = 0; i < count; ++i) p[i] = v[i];
+  if (count > 0) p[0] = v[0];
+  if (count > 1) p[1] = v[1];
+  if (count > 2) p[2] = v[2];
 #endif
 }
 
 // a wherever the comparison holds, else b. A comparison with NaN is false.
 ONELOGIT_INLINE VectorF select(VectorI mask, VectorF a, VectorF b) { return mask ? a : b; }
-// NaN in `b` is kept; NaN in `a` gives b.
-ONELOGIT_INLINE VectorF max(VectorF a, VectorF b) { return select(a > b, a, b); }
-ONELOGIT_INLINE VectorF min(VectorF a, VectorF b) { return select(a < b, a, b); }
-ONELOGIT_INLINE VectorF abs(VectorF a) { return select(a < broadcast(0.0f), -a, a); }
+// NaN in `b` is kept; NaN in `a` gives b. One instruction on x86, which compilers do not find by themselves without
+// -ffast-math.
+ONELOGIT_INLINE VectorF max(VectorF a, VectorF b) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<VectorF>(
+      _mm512_maskz_max_ps(0xffff, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<VectorF>(_mm256_max_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
+#elif defined(__x86_64__)
+  return reinterpret_cast<VectorF>(_mm_max_ps(reinterpret_cast<__m128>(a), reinterpret_cast<__m128>(b)));
+#else
+  return select(a > b, a, b);
+#endif
+}
+ONELOGIT_INLINE VectorF min(VectorF a, VectorF b) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<VectorF>(
+      _mm512_maskz_min_ps(0xffff, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<VectorF>(_mm256_min_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
+#elif defined(__x86_64__)
+  return reinterpret_cast<VectorF>(_mm_min_ps(reinterpret_cast<__m128>(a), reinterpret_cast<__m128>(b)));
+#else
+  return select(a < b, a, b);
+#endif
+}
+
+ONELOGIT_INLINE VectorI bits(VectorF v) { return reinterpret_cast<VectorI>(v); }
+ONELOGIT_INLINE VectorF from_bits(VectorI v) { return reinterpret_cast<VectorF>(v); }
+ONELOGIT_INLINE VectorF abs(VectorF a) { return from_bits(bits(a) & 0x7fffffff); }
 
 ONELOGIT_INLINE VectorF square_root(VectorF v) {
   VectorF result;
@@ -65,7 +107,9 @@ ONELOGIT_INLINE VectorF square_root(VectorF v) {
 ONELOGIT_INLINE float sum(VectorF v) {
   float total[lanes];
   store(total, v);
+#pragma GCC unroll 4
   for (int width = lanes / 2; width > 0; width /= 2)
+#pragma GCC unroll 8
     for (int i = 0; i < width; ++i) total[i] += total[i + width];
   return total[0];
 }
@@ -74,21 +118,21 @@ ONELOGIT_INLINE double sum_double(VectorF v) {
   for (int i = 0; i < lanes; ++i) total += static_cast<double>(v[i]);
   return total;
 }
+// Not for vectors with NaN.
 ONELOGIT_INLINE float largest(VectorF v) {
-  float best = v[0];
-  for (int i = 1; i < lanes; ++i) best = v[i] > best ? v[i] : best;
-  return best;
+  float best[lanes];
+  store(best, v);
+#pragma GCC unroll 4
+  for (int width = lanes / 2; width > 0; width /= 2)
+#pragma GCC unroll 8
+    for (int i = 0; i < width; ++i) best[i] = best[i] > best[i + width] ? best[i] : best[i + width];
+  return best[0];
 }
-
-ONELOGIT_INLINE VectorI bits(VectorF v) { return reinterpret_cast<VectorI>(v); }
-ONELOGIT_INLINE VectorF from_bits(VectorI v) { return reinterpret_cast<VectorF>(v); }
 
 // e^x to about 1 ulp (x − n ln 2 in two parts, degree-6 polynomial on [−ln2/2, ln2/2]); 0 below −104, +∞ above 88.73,
 // subnormal results kept, NaN kept.
 ONELOGIT_INLINE VectorF exp(VectorF x) {
-  const VectorF low = broadcast(-105.0f), high = broadcast(89.0f);
-  VectorF clamped = select(x < low, low, x);
-  clamped = select(clamped > high, high, clamped);
+  const VectorF clamped = min(broadcast(89.0f), max(broadcast(-105.0f), x));
   // Adding and taking away 1.5·2²³ rounds to the nearest integer.
   const VectorF magic = broadcast(12582912.0f);
   const VectorF shifted = clamped * 1.44269504088896341f + magic;
@@ -101,13 +145,18 @@ ONELOGIT_INLINE VectorF exp(VectorF x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
-  // 2^n in two factors: n down to −151 gives subnormals, up to 128 gives infinity, without overflow on the way.
+#if defined(__AVX512F__)
+  return reinterpret_cast<VectorF>(
+      _mm512_maskz_scalef_ps(0xffff, reinterpret_cast<__m512>(p), reinterpret_cast<__m512>(n)));
+#else
+  // 2^n in two factors: n down to −151 gives subnormals, up to 128 gives infinity, without overflow on the way. If x is
+  // NaN, so is p, whatever the factors are.
   const VectorI whole = bits(shifted) - bits(magic);
   const VectorI half = whole >> 1;
   const VectorF scale1 = from_bits((half + 127) << 23);
   const VectorF scale2 = from_bits((whole - half + 127) << 23);
-  const VectorF result = p * scale1 * scale2;
-  return select(x == x, result, x);
+  return p * scale1 * scale2;
+#endif
 }
 
 // ln x for normal x > 0 to about 1 ulp (Cephes' degree-9 polynomial on [√½, √2]).
