@@ -1,4 +1,6 @@
 export { type BackendInfo, backendInfo } from './backend.js';
+export type { BoundInput } from './bound-input.js';
+export { type CalibrateOptions, type Calibration, type ClassifierOptions, SingleLogitClassifier } from './classifier.js';
 export * as datasets from './data/index.js';
 export type { Dataset, InMemoryDataset, Inputs, InputType, StreamedDataset } from './dataset.js';
 export type { Device } from './device.js';

@@ -48,7 +48,8 @@ export async function resumedMetadata(state: ModelState, split: Split | null, pa
   return metadata;
 }
 
-function classNamesOf(file: NativeModelFile, classes: number, path: string): EncodedNames | null {
+/** The names in a file, checked. */
+export function classNamesOf(file: NativeModelFile, classes: number, path: string): EncodedNames | null {
   if (!file.classNames) return null;
   const { bytes, offsets } = file.classNames;
   return checkEncodedNames(

@@ -9,13 +9,13 @@ namespace {
 
 void expect_length(std::size_t length, std::int64_t expected, const char* what) {
   if (length != static_cast<std::size_t>(expected))
-    throw Error(ErrorKind::range, "ERR_ONELOGIT_LENGTH",
-                "Expected " + std::to_string(expected) + " elements for " + what + " but received " +
-                    std::to_string(length));
+    throw Error(
+        ErrorKind::range, "ERR_ONELOGIT_LENGTH",
+        "Expected " + std::to_string(expected) + " elements for " + what + " but received " + std::to_string(length));
 }
 
-// (loss, { hidden, weight, bias?, labels, features, classes, workspaceBytes, device, gradHidden, gradWeight, gradBias }) → value.
-// src/linear-loss.ts has checked types and ranges; lengths are what memory safety rests on.
+// (loss, { hidden, weight, bias?, labels, features, classes, workspaceBytes, device, gradHidden, gradWeight, gradBias
+// }) → value. src/linear-loss.ts has checked types and ranges; lengths are what memory safety rests on.
 Napi::Value linear_loss(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const LossSpec spec = loss_from_javascript(info[0].As<Napi::Object>());

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "addon/classifier.h"
 #include "addon/model.h"
 #include "format/safetensors.h"
 #include "model/model_file.h"
@@ -58,8 +59,7 @@ Napi::Value load(const Napi::CallbackInfo& info, const std::shared_ptr<OpenedFil
                        // memory.
                        const std::vector<NamedTensor> planned = planned_tensors(spec);
                        check_tensors(opened->file, planned);
-                       check_no_other_tensors(opened->file, planned,
-                                              {"class_names.", "thresholds", "optimizer.", "training."});
+                       check_no_other_tensors(opened->file, planned);
                        ModelSpec uninitialised = spec;
                        for (LayerSpec& layer : uninitialised.layers) layer.initializer = Initializer::zeros;
                        auto model =
@@ -84,6 +84,9 @@ Napi::Value to_javascript(Napi::Env env, const std::shared_ptr<OpenedFile>& open
     result.Set("classNames", names);
   }
   result.Set("load", Napi::Function::New(env, [opened](const Napi::CallbackInfo& info) { return load(info, opened); }));
+  result.Set("loadClassifier", Napi::Function::New(env, [opened](const Napi::CallbackInfo& info) {
+               return load_classifier(info, std::shared_ptr<const SafetensorsFile>(opened, &opened->file));
+             }));
   return result;
 }
 

@@ -35,13 +35,14 @@ void read_rows(const SafetensorsFile& file, const TensorEntry& entry, ClassMatri
 
 }  // namespace
 
-std::shared_ptr<const ClassifierWeights> ClassifierWeights::from_file(std::shared_ptr<const SafetensorsFile> file,
-                                                                      const ModelSpec& spec,
-                                                                      const Preprocessing& preprocessing,
-                                                                      Backend& backend) {
+std::shared_ptr<const ClassifierWeights> ClassifierWeights::load(std::shared_ptr<const SafetensorsFile> file,
+                                                                 const ModelSpec& spec,
+                                                                 const Preprocessing& preprocessing, Backend& backend) {
   const std::size_t last = last_dense_layer(spec);
   // A file whose layers claim more than its tensors hold must not make us ask for that much memory.
-  check_tensors(*file, planned_tensors(spec));
+  const std::vector<NamedTensor> planned = planned_tensors(spec);
+  check_tensors(*file, planned);
+  check_no_other_tensors(*file, planned);
   Trunk trunk(spec, preprocessing, backend, [&](const NamedTensor& tensor) { read_tensors(*file, {tensor}, backend); });
   const std::string prefix = std::to_string(last) + ".";
   const bool has_bias = spec.layers[last].bias;
@@ -53,7 +54,7 @@ std::shared_ptr<const ClassifierWeights> ClassifierWeights::from_file(std::share
   return weights;
 }
 
-std::shared_ptr<const ClassifierWeights> ClassifierWeights::from_model(const Model& model) {
+std::shared_ptr<const ClassifierWeights> ClassifierWeights::snapshot(const Model& model) {
   Backend& backend = model.backend();
   const NamedTensor& weight = model.class_weight();
   const NamedTensor* bias = model.class_bias();
@@ -77,6 +78,10 @@ std::shared_ptr<const ClassifierWeights> ClassifierWeights::from_model(const Mod
   weights->weight_name_ = weight.name;
   if (bias != nullptr) weights->bias_name_ = bias->name;
   return weights;
+}
+
+std::map<std::string, std::string> ClassifierWeights::metadata() const {
+  return file_ ? file_->metadata() : std::map<std::string, std::string>();
 }
 
 std::vector<TensorToWrite> ClassifierWeights::tensors() const {

@@ -1,7 +1,9 @@
 // What a classifier answers from: one generation of weights.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "format/safetensors.h"
@@ -16,18 +18,21 @@ class ClassifierWeights {
  public:
   // Throws ERR_ONELOGIT_FORMAT unless the file has the tensors of these layers. The file stays open: it is what
   // `tensors` copies.
-  static std::shared_ptr<const ClassifierWeights> from_file(std::shared_ptr<const SafetensorsFile> file,
-                                                            const ModelSpec& spec, const Preprocessing& preprocessing,
-                                                            Backend& backend);
+  static std::shared_ptr<const ClassifierWeights> load(std::shared_ptr<const SafetensorsFile> file,
+                                                       const ModelSpec& spec, const Preprocessing& preprocessing,
+                                                       Backend& backend);
   // A snapshot: what happens to the model afterwards changes nothing here.
-  static std::shared_ptr<const ClassifierWeights> from_model(const Model& model);
+  static std::shared_ptr<const ClassifierWeights> snapshot(const Model& model);
 
   const Trunk& trunk() const { return trunk_; }
   const ClassMatrix& matrix() const { return matrix_; }
+  bool has_file() const { return file_ != nullptr; }
 
   // What to write into a file that a model or a classifier is to be loaded from: every tensor of the file this came
   // from except thresholds, or those of the model. The result refers to this object.
   std::vector<TensorToWrite> tensors() const;
+  // The file's, which may say more than what the layers are (a checkpoint's does); empty without a file.
+  std::map<std::string, std::string> metadata() const;
 
  private:
   // A copy of a tensor in host memory.

@@ -38,6 +38,7 @@ Trunk::Trunk(const ModelSpec& spec, const Preprocessing& preprocessing, Backend&
     steps_.push_back(std::move(step));
   }
   feature_size_ = shape_size(shape);
+  identity_ = steps_.empty() && preprocessing_.scale == 1.0f && preprocessing_.mean.empty();
   rows_at_once_ = std::clamp<std::int64_t>(
       buffer_budget / static_cast<std::int64_t>(bytes_of(std::max(widest_, input_size_))), 1, max_inference_rows);
 }

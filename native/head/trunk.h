@@ -24,6 +24,10 @@ class Trunk {
 
   std::int64_t input_size() const { return input_size_; }
   std::int64_t feature_size() const { return feature_size_; }
+  // Whether the features of a float32 example are the example itself.
+  bool is_identity() const { return identity_; }
+  // Rows of a chunk of `features`.
+  std::int64_t rows_at_once() const { return rows_at_once_; }
 
   // The buffers of a pass: one user at a time. Memory grows to the largest batch seen and stays.
   class Scratch {
@@ -50,6 +54,7 @@ class Trunk {
   Backend& backend_;
   Preprocessing preprocessing_;
   std::int64_t input_size_ = 0, feature_size_ = 0, widest_ = 1, rows_at_once_ = 1;
+  bool identity_ = false;
   std::vector<Step> steps_;
 };
 

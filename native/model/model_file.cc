@@ -1,9 +1,12 @@
 #include "model/model_file.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <string>
 
 #include "error.h"
+#include "format/utf8.h"
 
 namespace onelogit {
 namespace {
@@ -82,14 +85,15 @@ std::vector<NamedTensor> planned_tensors(const ModelSpec& spec) {
   return tensors;
 }
 
-void check_no_other_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors,
-                            const std::vector<std::string_view>& other_prefixes) {
+void check_no_other_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors) {
+  constexpr std::string_view companions[] = {"class_names.", "thresholds", "optimizer.", "training."};
+  std::set<std::string_view> own;
+  for (const NamedTensor& tensor : tensors) own.insert(tensor.name);
   for (const TensorEntry& entry : file.tensors()) {
-    const bool own = std::any_of(tensors.begin(), tensors.end(),
-                                 [&](const NamedTensor& tensor) { return tensor.name == entry.name; });
-    const bool other = std::any_of(other_prefixes.begin(), other_prefixes.end(),
-                                   [&](std::string_view prefix) { return entry.name.starts_with(prefix); });
-    if (!own && !other) reject(file, "only tensors of its layers", "an unknown tensor '" + entry.name + "'");
+    const bool companion = std::any_of(std::begin(companions), std::end(companions),
+                                       [&](std::string_view prefix) { return entry.name.starts_with(prefix); });
+    if (!companion && !own.contains(entry.name))
+      reject(file, "only tensors of its layers", "an unknown tensor " + quoted(entry.name));
   }
 }
 

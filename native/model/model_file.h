@@ -1,7 +1,6 @@
 // Tensors of a model in a safetensors file, under their own names ("0.weight").
 #pragma once
 
-#include <string_view>
 #include <vector>
 
 #include "format/safetensors.h"
@@ -24,9 +23,8 @@ void read_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& t
 // against before anything is allocated for it.
 std::vector<NamedTensor> planned_tensors(const ModelSpec& spec);
 
-// Throws ERR_ONELOGIT_FORMAT for a tensor of `file` that is none of `tensors` and whose name begins with none of
-// `other_prefixes`.
-void check_no_other_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors,
-                            const std::vector<std::string_view>& other_prefixes);
+// Throws ERR_ONELOGIT_FORMAT for a tensor of `file` that is none of `tensors` and does not belong to a classifier
+// (thresholds, class_names.…) or a checkpoint (optimizer.…, training.…) of such a model.
+void check_no_other_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors);
 
 }  // namespace onelogit

@@ -1,0 +1,347 @@
+/** {@link SingleLogitClassifier}: does this example belong to class c? One logit answers, and only that one is computed. */
+import { warnUnlessAligned } from './alignment.js';
+import { BoundInput, type BoundOwner, disposedError } from './bound-input.js';
+import { checkBoolean, checkNumber, checkOneOf, checkOptions, checkString, describe } from './check.js';
+import { decodeNames } from './class-names.js';
+import { type ClassifierParts, classifierFromFile, classifierFromModel, namesToSave } from './classifier-source.js';
+import { checkDataset, type Dataset, type Inputs, type InputType } from './dataset.js';
+import { checkDevice, type Device } from './device.js';
+import { OneLogitError, rangeError, typeError } from './errors.js';
+import { checkSignal, runJob } from './job.js';
+import type { Loss } from './losses.js';
+import { Model, stateOf } from './model.js';
+import { checkClassId, checkClassIds, checkExample, checkExamples, scoresArray, toClassIds, unexplained } from './scores.js';
+import { Sources } from './source.js';
+import type { Split } from './split.js';
+
+/** Options of {@link SingleLogitClassifier.load}. */
+export interface ClassifierOptions {
+  /** How the class matrix is kept. `'float32'` is the default and, so far, the only one. */
+  storage?: 'float32' | undefined;
+  /** Not available yet: only false. */
+  memoryMap?: false | undefined;
+  /** Where the trunk runs. Default `'auto'`; for a classifier made from a model, the model's device. */
+  device?: Device | undefined;
+}
+
+/** Options of {@link SingleLogitClassifier.calibrate}: exactly one of `recall` and `precision`. */
+export interface CalibrateOptions {
+  /** Share of a class's examples that should match; above 0 and below 1. */
+  recall?: number | undefined;
+  /** Share of the examples that match which should be of the class; above 0 and below 1. */
+  precision?: number | undefined;
+  /** Rejects with an `AbortError`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What {@link SingleLogitClassifier.calibrate} resolves to. */
+export interface Calibration {
+  readonly classes: number;
+  /** Classes that reach the wanted value on the examples given. */
+  readonly classesMeetingTarget: number;
+  /** Classes with too few examples for a threshold of their own: it was moved towards that of all classes together. */
+  readonly classesWithFallback: number;
+  /** Of those, the classes without any example. */
+  readonly classesWithoutPositives: number;
+}
+
+/** An array for one example. Shared memory: nothing can detach it, so that native code need not look at the array again. */
+function sharedInput(type: InputType | null, size: number): Inputs {
+  if (type === 'uint8') return new Uint8Array(new SharedArrayBuffer(size));
+  const memory = new SharedArrayBuffer(size * 4);
+  return type === 'int32' ? new Int32Array(memory) : new Float32Array(memory);
+}
+
+/**
+ * Answers for one class at a time: the model's layers up to the last run once, then one row of the last layer is read. Everything else of
+ * the last layer, however many classes it has, stays untouched.
+ *
+ * Holds a snapshot of the weights. They are native memory: `dispose` gives it back at once, garbage collection some time later.
+ * Inputs are in the raw units of the training data: preprocessing is part of the model.
+ */
+export class SingleLogitClassifier {
+  /** Number of classes k. */
+  readonly classes: number;
+  /** Length d of an embedding: what the dot product runs over. */
+  readonly features: number;
+  readonly #parts: ClassifierParts;
+  // The functions of every call, one property away.
+  readonly #score: ClassifierParts['native']['score'];
+  readonly #scoreBound: (classId: number) => number | undefined;
+  readonly #input: Inputs;
+  readonly #owner: BoundOwner & { disposed: boolean };
+  #thresholds: Float32Array | null;
+  // The thresholds once somebody has asked for them.
+  #active: Float32Array | null = null;
+  #names: readonly string[] | null | undefined;
+
+  private constructor(parts: ClassifierParts) {
+    const { native, metadata } = parts;
+    this.#parts = parts;
+    this.classes = native.classes;
+    this.features = native.features;
+    this.#owner = {
+      classes: native.classes,
+      inputSize: native.inputSize,
+      disposed: false,
+      activeThresholds: () => this.#active ?? this.#activeThresholds(),
+    };
+    this.#score = native.score;
+    this.#thresholds = native.thresholds ?? null;
+    this.#input = sharedInput(metadata.inputType, native.inputSize);
+    const scoreBound = native.scoreBoundTo(this.#input);
+    if (scoreBound === undefined) throw unexplained('scoreBound');
+    this.#scoreBound = scoreBound;
+  }
+
+  /**
+   * Opens a file written by `model.save`, `slc.save` or a checkpoint, or takes a snapshot of a model.
+   *
+   * The file may be replaced by rename while the classifier serves; it must not be overwritten in place, because `save` copies from it.
+   *
+   * @throws OneLogitError `ERR_ONELOGIT_FILE` or `ERR_ONELOGIT_FORMAT` naming the file; `ERR_ONELOGIT_BUSY` for a model being trained;
+   * `ERR_ONELOGIT_UNSUPPORTED` for a `storage` or `memoryMap` that this version does not have
+   */
+  static async load(source: string | Model, options?: ClassifierOptions): Promise<SingleLogitClassifier> {
+    const what = 'SingleLogitClassifier.load';
+    const { storage, memoryMap, device: givenDevice } = checkOptions(options, ['storage', 'memoryMap', 'device'], what);
+    if (storage !== undefined && checkOneOf(storage, ['float32', 'bfloat16', 'int8'], `storage of ${what}`) !== 'float32')
+      throw new OneLogitError(
+        'ERR_ONELOGIT_UNSUPPORTED',
+        `Expected 'float32', which is what this version supports, for storage of ${what} but received '${storage}'`,
+      );
+    if (memoryMap !== undefined && checkBoolean(memoryMap, `memoryMap of ${what}`))
+      throw new OneLogitError(
+        'ERR_ONELOGIT_UNSUPPORTED',
+        `Expected false, which is what this version supports, for memoryMap of ${what} but received true`,
+      );
+    const device = checkDevice(givenDevice ?? 'auto', `device of ${what}`);
+    if (typeof source === 'string')
+      return new SingleLogitClassifier(await classifierFromFile(checkString(source, `source of ${what}`), device));
+    if (!(source instanceof Model))
+      throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a path or a Model for source of ${what} but received ${describe(source)}`);
+    return new SingleLogitClassifier(await classifierFromModel(stateOf(source, `source of ${what}`), device));
+  }
+
+  /**
+   * The logit of one class for one example.
+   *
+   * @param input one example: as many elements as `inputShape` has, in a Float32Array, Uint8Array or Int32Array
+   * @param classId an integer in [0, classes)
+   * @throws TypeError or RangeError for any other argument; `ERR_ONELOGIT_DISPOSED` after `dispose`
+   */
+  score(input: Inputs, classId: number): number {
+    const logit = this.#score(input, classId);
+    if (logit !== undefined) return logit;
+    this.#checkUse('score');
+    checkExample(input, this.#owner, 'score');
+    checkClassId(classId, this.#owner, 'score');
+    throw unexplained('score');
+  }
+
+  /**
+   * Whether an example belongs to a class: its logit reaches the class's calibrated threshold.
+   *
+   * @throws as {@link SingleLogitClassifier.score}; OneLogitError `ERR_ONELOGIT_NOT_CALIBRATED` without thresholds
+   */
+  matches(input: Inputs, classId: number): boolean {
+    const thresholds = this.#active ?? this.#activeThresholds();
+    return this.score(input, classId) >= (thresholds[classId] as number);
+  }
+
+  /**
+   * One example's memory, owned by the classifier: write into it, then ask {@link SingleLogitClassifier.scoreBound}. A Uint8Array if the model was
+   * first fitted on one, an Int32Array if on integers, else a Float32Array; on a SharedArrayBuffer, so that another thread may fill it.
+   */
+  get input(): Inputs {
+    return this.#input;
+  }
+
+  /**
+   * The logit of one class for what {@link SingleLogitClassifier.input} holds now. No argument is converted, which makes it the fastest way to
+   * ask; layers before the last run at each call (use {@link SingleLogitClassifier.bind} for several questions about one example).
+   */
+  scoreBound(classId: number): number {
+    const logit = this.#scoreBound(classId);
+    if (logit !== undefined) return logit;
+    this.#checkUse('scoreBound');
+    checkClassId(classId, this.#owner, 'scoreBound');
+    throw unexplained('scoreBound');
+  }
+
+  /** One example, several classes: their logits, written to `out` (as long as `classIds`) or a new array. */
+  scoreMany(input: Inputs, classIds: Int32Array | readonly number[], out?: Float32Array): Float32Array {
+    const ids = toClassIds(classIds, this.#owner, 'scoreMany');
+    const scores = scoresArray(out, ids.length, 'scoreMany');
+    if (this.#parts.native.scoreMany(input, ids, scores)) return scores;
+    this.#checkUse('scoreMany');
+    checkExample(input, this.#owner, 'scoreMany');
+    checkClassIds(ids, this.#owner, 'scoreMany');
+    throw unexplained('scoreMany');
+  }
+
+  /**
+   * n examples, one class: their logits, written to `out` (n long) or a new array. Equal to {@link SingleLogitClassifier.score} to rounding.
+   *
+   * @param inputs n × the size of one example
+   */
+  scoreBatch(inputs: Inputs, classId: number, out?: Float32Array): Float32Array {
+    this.#checkUse('scoreBatch');
+    const { inputs: checked, count } = checkExamples(inputs, this.#owner, 'scoreBatch');
+    const scores = scoresArray(out, count, 'scoreBatch');
+    if (this.#parts.native.scoreBatch(checked, classId, scores)) return scores;
+    checkClassId(classId, this.#owner, 'scoreBatch');
+    throw unexplained('scoreBatch');
+  }
+
+  /** {@link SingleLogitClassifier.scoreBatch} off the event loop. `inputs` are copied before this returns, `out` is written at the end. */
+  async scoreBatchAsync(inputs: Inputs, classId: number, out?: Float32Array): Promise<Float32Array> {
+    const what = 'scoreBatchAsync';
+    this.#checkUse(what);
+    const { inputs: checked, count } = checkExamples(inputs, this.#owner, what);
+    if (out !== undefined) scoresArray(out, count, what);
+    const scores = await this.#parts.native.scoreBatchAsync(checked, checkClassId(classId, this.#owner, what));
+    if (out === undefined) return scores;
+    // Its memory may have gone elsewhere meanwhile.
+    scoresArray(out, count, what).set(scores);
+    return out;
+  }
+
+  /** Runs the layers before the last once: afterwards, each question about this example is one dot product. */
+  bind(input: Inputs): BoundInput {
+    const score = this.#parts.native.bind(input);
+    if (score !== undefined) return new BoundInput(score, this.#owner);
+    this.#checkUse('bind');
+    checkExample(input, this.#owner, 'bind');
+    throw unexplained('bind');
+  }
+
+  /** {@link SingleLogitClassifier.bind} off the event loop. `input` is copied before this returns. */
+  async bindAsync(input: Inputs): Promise<BoundInput> {
+    this.#checkUse('bindAsync');
+    return new BoundInput(await this.#parts.native.bindAsync(checkExample(input, this.#owner, 'bindAsync')), this.#owner);
+  }
+
+  /**
+   * Finds a threshold for each class on labelled examples that were not trained on: the validation part, say. They are used by
+   * {@link SingleLogitClassifier.matches} at once and written by {@link SingleLogitClassifier.save}.
+   *
+   * With n examples of a class, its threshold for recall r is the ⌈r(n + 1)⌉-th largest of their logits, which a new example of the class
+   * reaches with probability at least r (split conformal prediction); for precision p, the lowest of them with TP/(TP + FP + 1) ≥ p. A class
+   * needs N = ⌈v/(1 − v)⌉ examples for the value v (9 for 0.9, 99 for 0.99); one with fewer is filled up to N with examples that behave as
+   * those of all classes together, so that its threshold moves towards the pooled one the fewer it has.
+   *
+   * Runs off the event loop. For `recall` only the logits of the true classes are computed; for `precision` all n × k, by blocks.
+   * Memory: n × features float32.
+   *
+   * @throws TypeError or RangeError naming the option; OneLogitError `ERR_ONELOGIT_NOT_FINITE` for logits that are not finite; `AbortError`
+   */
+  async calibrate(dataset: Dataset, options: CalibrateOptions): Promise<Calibration> {
+    const what = 'calibrate';
+    this.#checkUse(what);
+    const given = checkOptions(options, ['recall', 'precision', 'signal'], what);
+    if ((given.recall === undefined) === (given.precision === undefined))
+      throw typeError(
+        'ERR_ONELOGIT_ARGUMENT',
+        `Expected one of recall and precision for ${what} but received ${given.recall === undefined ? 'neither' : 'both'}`,
+      );
+    const measure = given.recall === undefined ? 'precision' : 'recall';
+    const value = checkNumber(given[measure], `${measure} of ${what}`, { least: 0, most: 1, exclusive: true });
+    if (value === 1)
+      throw rangeError(
+        'ERR_ONELOGIT_RANGE',
+        `Expected a number below 1, which no threshold guarantees, for ${measure} of ${what} but received 1`,
+      );
+    const { inputShape, loss } = this.#parts.metadata;
+    const checked = checkDataset(dataset, 'dataset', { inputShape, classes: this.classes });
+    const sources = new Sources();
+    const result = await runJob(
+      () => this.#parts.native.calibrate(sources.native(checked, 'dataset'), measure, value),
+      sources,
+      checkSignal(given.signal, what),
+      what,
+    );
+    this.#thresholds = result.thresholds;
+    this.#active = null;
+    warnUnlessAligned(loss);
+    return {
+      classes: this.classes,
+      classesMeetingTarget: result.meetingTarget,
+      classesWithFallback: result.withFallback,
+      classesWithoutPositives: result.withoutPositives,
+    };
+  }
+
+  /** The threshold of each class, a copy; null before calibration. */
+  get thresholds(): Float32Array | null {
+    return this.#thresholds?.slice() ?? null;
+  }
+
+  /**
+   * Writes model and thresholds as one safetensors file, atomically: a temporary file beside `path`, synced, then renamed. `Model.load` reads it
+   * too. A checkpoint stays one.
+   *
+   * @throws OneLogitError `ERR_ONELOGIT_FILE` with the system's reason
+   */
+  async save(path: string): Promise<void> {
+    const { native, json, encodedNames } = this.#parts;
+    this.#checkUse('save');
+    await native.save(checkString(path, 'path of save'), json, this.#thresholds ?? undefined, namesToSave(encodedNames));
+  }
+
+  /** One name per class, if the training data had them. Decoded at the first call. */
+  get classNames(): readonly string[] | null {
+    if (this.#names === undefined) {
+      const { encodedNames } = this.#parts;
+      this.#names = encodedNames && Object.freeze(decodeNames(encodedNames));
+    }
+    return this.#names;
+  }
+
+  /** Shape of one example. */
+  get inputShape(): readonly number[] {
+    return this.#parts.metadata.inputShape;
+  }
+
+  /** Element type of the first fit's examples; null for a model that was never fitted. */
+  get inputType(): InputType | null {
+    return this.#parts.metadata.inputType;
+  }
+
+  /** The loss the model was trained with; null for a model that was never fitted. */
+  get loss(): Loss | null {
+    return this.#parts.metadata.loss;
+  }
+
+  /** What the latest fit set aside for validation; null if nothing was. */
+  get split(): Split | null {
+    return this.#parts.metadata.split;
+  }
+
+  /** Gives the native memory back; inputs bound to this classifier end with it. Harmless when repeated. */
+  dispose(): void {
+    this.#owner.disposed = true;
+    this.#parts.native.dispose();
+  }
+
+  /** {@link SingleLogitClassifier.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #checkUse(what: string): void {
+    if (this.#owner.disposed) throw disposedError(what);
+  }
+
+  #activeThresholds(): Float32Array {
+    this.#checkUse('matches');
+    if (this.#thresholds === null)
+      throw new OneLogitError(
+        'ERR_ONELOGIT_NOT_CALIBRATED',
+        `Expected a calibrated classifier for matches but received one without thresholds: call calibrate(dataset, { recall: 0.9 }) first`,
+      );
+    warnUnlessAligned(this.#parts.metadata.loss);
+    this.#active = this.#thresholds;
+    return this.#active;
+  }
+}
