@@ -29,11 +29,15 @@ function description(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (ArrayBuffer.isView(value)) {
     if (value.byteLength === 0 && value.buffer.byteLength === 0) return `an empty or detached ${value.constructor.name}`;
-    return `a ${value.constructor.name} of length ${'length' in value ? String(value.length) : value.byteLength}`;
+    return `${withArticle(value.constructor.name)} of length ${'length' in value ? String(value.length) : value.byteLength}`;
   }
   if (Array.isArray(value)) return `an array of length ${value.length}`;
   const name = (value as object).constructor?.name;
-  return name && name !== 'Object' ? `a ${name}` : 'an object';
+  return name && name !== 'Object' ? withArticle(name) : 'an object';
+}
+
+function withArticle(name: string): string {
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 /** Refuses anything but a plain object whose names are all known: a misspelt option is an error, not a default. */
