@@ -39,8 +39,14 @@ template <class T>
 void load_rows(ConvertExamples<T> convert, const T* source, const std::int64_t* indices, std::int64_t m,
                std::int64_t features, float scale, const ChannelTable& table, float* out) {
   parallel_for(m, row_grain(features), 1, [&](std::int64_t begin, std::int64_t end) {
+    const auto row_of = [&](std::int64_t i) { return source + (indices == nullptr ? i : indices[i]) * features; };
+    const std::int64_t ahead = std::min<std::int64_t>(features, 1024 / static_cast<std::int64_t>(sizeof(T)));
     for (std::int64_t i = begin; i < end; ++i) {
-      const T* const row = source + (indices == nullptr ? i : indices[i]) * features;
+      const T* const row = row_of(i);
+      // The next row may be anywhere: fetch its beginning, from where the processor's own prefetching takes over.
+      if (i + 1 < end)
+        for (std::int64_t j = 0; j < ahead; j += 64 / static_cast<std::int64_t>(sizeof(T)))
+          __builtin_prefetch(row_of(i + 1) + j);
       for (std::int64_t j = 0; j < features; j += table.length)
         convert(row + j, out + i * features + j, std::min(table.length, features - j), scale, table.mean,
                 table.inverse);

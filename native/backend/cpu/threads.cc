@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -20,12 +22,30 @@
 namespace onelogit {
 namespace {
 
+#ifdef __linux__
+// What a container's processor quota amounts to, rounded up; 0 without one. Threads beyond it would be stopped in turn,
+// the others spinning meanwhile.
+int processors_in_quota() {
+  long long quota = 0, period = 0;
+  // Version 2 ("max 100000" without a quota, which does not parse), then version 1 (-1 without one).
+  if (std::ifstream file("/sys/fs/cgroup/cpu.max"); file >> quota >> period) {
+  } else {
+    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") >> quota;
+    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
+  }
+  if (quota <= 0 || period <= 0) return 0;
+  return static_cast<int>(std::min<long long>((quota + period - 1) / period, 1024));
+}
+#endif
+
 int processors_allowed() {
+  int allowed = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 #ifdef __linux__
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  if (sched_getaffinity(0, sizeof set, &set) == 0) allowed = std::max(1, CPU_COUNT(&set));
+  if (const int quota = processors_in_quota(); quota > 0) allowed = std::min(allowed, quota);
 #endif
-  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return std::min(allowed, 1024);
 }
 
 int configured_threads() {
@@ -46,12 +66,17 @@ void relax() {
 }
 
 constexpr int spins_before_sleep = 4000;  // about 50 µs of pauses
+constexpr int spins_before_yield = 20000;
 
 class Pool {
  public:
   explicit Pool(int workers) {
     workers_.reserve(workers);
-    for (int i = 0; i < workers; ++i) workers_.emplace_back([this] { work(); });
+    try {
+      for (int i = 0; i < workers; ++i) workers_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+      // The system grants no more threads: those there are, and the callers, do all the work.
+    }
   }
 
   void run(int count, FunctionRef<void(int)> body) {
@@ -71,7 +96,14 @@ class Pool {
     generation_.store(static_cast<std::uint32_t>(job), std::memory_order_seq_cst);
     if (sleepers_.load(std::memory_order_seq_cst) > 0) generation_.notify_all();
     claim_slices(job);
-    while (pending_.load(std::memory_order_acquire) != 0) relax();
+    for (int spin = 0; pending_.load(std::memory_order_acquire) != 0; ++spin) {
+      // A worker that was stopped in its slice may need this very processor to go on.
+      if (spin < spins_before_yield) {
+        relax();
+      } else {
+        std::this_thread::yield();
+      }
+    }
     inside_ = false;
   }
 

@@ -26,8 +26,8 @@ class FunctionRef<Result(Arguments...)> {
   Result (*call_)(void*, Arguments...);
 };
 
-// Threads that work on one operation, the calling one included: the processors this process may run on, or
-// $ONELOGIT_THREADS (1 … 1024). Fixed at first use.
+// Threads that work on one operation, the calling one included: the processors this process may run on (by affinity and
+// by its container's quota), or $ONELOGIT_THREADS (1 … 1024). Fixed at first use.
 int thread_count();
 
 // Runs body(slice) for every slice in [0, count), count < 65536, on the pool and the calling thread; returns when all

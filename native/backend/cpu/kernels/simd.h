@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include <immintrin.h>  // always inlined, so it leaves no symbols
 #endif
 
 namespace onelogit::ONELOGIT_SIMD {

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# npm run test:native [-- MODE…]: builds and runs the native tests. Modes (default: the first four):
+#   plain      as released, with OpenBLAS when it is installed
+#   portable   without OpenBLAS, also with the kernels of lower instruction sets in use
+#   sanitize   AddressSanitizer and UndefinedBehaviorSanitizer
+#   aarch64    cross-compiled and run under qemu, for the NEON kernels (g++-aarch64-linux-gnu, qemu-user)
+#   threads    ThreadSanitizer, for the thread pool and what runs on it
+# Needs cmake and doctest-dev. Builds in build-native-MODE/, incrementally.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+generator=()
+command -v ninja >/dev/null && generator=(-G Ninja)
+
+# build MODE CMAKE_OPTION…
+build() {
+  local directory=build-native-$1
+  shift
+  cmake -S . -B "$directory" "${generator[@]}" -DONELOGIT_TESTS=ON "$@" | grep 'onelogit:' || true
+  cmake --build "$directory" --parallel "$(nproc)"
+}
+
+run_mode() {
+  local tests=build-native-$1/onelogit_native_tests
+  case $1 in
+    plain)
+      build plain
+      "$tests"
+      # More threads than processors: other cuts of the same work.
+      ONELOGIT_THREADS=5 "$tests"
+      ;;
+    portable)
+      build portable -DONELOGIT_BLAS=portable
+      "$tests"
+      if [[ $(uname -m) == x86_64 ]]; then
+        ONELOGIT_SIMD=avx2 ONELOGIT_THREADS=1 "$tests"
+        ONELOGIT_SIMD=portable ONELOGIT_THREADS=3 "$tests"
+      fi
+      ;;
+    sanitize)
+      build sanitize -DONELOGIT_SANITIZE=ON
+      ASAN_OPTIONS=detect_stack_use_after_return=1:${ASAN_OPTIONS-} UBSAN_OPTIONS=print_stacktrace=1:${UBSAN_OPTIONS-} \
+        ONELOGIT_TEST_SMALL=1 "$tests"
+      ;;
+    aarch64)
+      build aarch64 -DONELOGIT_BLAS=portable -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+        -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++
+      ONELOGIT_TEST_SMALL=1 ONELOGIT_THREADS=2 qemu-aarch64 -L /usr/aarch64-linux-gnu "$tests"
+      ;;
+    threads)
+      build threads -DONELOGIT_SANITIZE=thread -DONELOGIT_BLAS=portable
+      TSAN_OPTIONS=halt_on_error=1:${TSAN_OPTIONS-} ONELOGIT_TEST_SMALL=1 ONELOGIT_THREADS=4 "$tests"
+      ;;
+    *)
+      echo "Expected plain, portable, sanitize, aarch64 or threads for the mode but received '$1'" >&2
+      exit 2
+      ;;
+  esac
+}
+
+for mode in "${@:-plain portable sanitize aarch64}"; do
+  # The default is four words in one.
+  for each in $mode; do
+    echo "-- native tests: $each"
+    run_mode "$each"
+  done
+done
