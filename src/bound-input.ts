@@ -1,4 +1,5 @@
 /** {@link BoundInput}: one example, prepared for many questions. */
+import { typedArrayLength } from './check.js';
 import { OneLogitError } from './errors.js';
 import type { NativeBound } from './native-classifier.js';
 import { checkClassId, checkClassIds, type ScoredShape, scoresArray, toClassIds, unexplained } from './scores.js';
@@ -48,7 +49,7 @@ export class BoundInput {
   /** The logits of several classes, written to `out` (as long as `classIds`) or a new array. */
   scoreMany(classIds: Int32Array | readonly number[], out?: Float32Array): Float32Array {
     const ids = toClassIds(classIds, this.#owner, 'scoreMany');
-    const scores = scoresArray(out, ids.length, 'scoreMany');
+    const scores = scoresArray(out, typedArrayLength(ids), 'scoreMany');
     if (this.#score(ids, scores)) return scores;
     throw this.#refused('scoreMany', () => checkClassIds(ids, this.#owner, 'scoreMany'));
   }

@@ -1,7 +1,7 @@
 /** {@link SingleLogitClassifier}: does this example belong to class c? One logit answers, and only that one is computed. */
 import { warnUnlessAligned } from './alignment.js';
 import { BoundInput, type BoundOwner, disposedError } from './bound-input.js';
-import { checkBoolean, checkNumber, checkOneOf, checkOptions, checkString, describe } from './check.js';
+import { checkBoolean, checkNumber, checkOneOf, checkOptions, checkString, describe, typedArrayLength } from './check.js';
 import { decodeNames } from './class-names.js';
 import { type ClassifierParts, classifierFromFile, classifierFromModel, namesToSave } from './classifier-source.js';
 import { checkDataset, type Dataset, type Inputs, type InputType } from './dataset.js';
@@ -172,7 +172,7 @@ export class SingleLogitClassifier {
   /** One example, several classes: their logits, written to `out` (as long as `classIds`) or a new array. */
   scoreMany(input: Inputs, classIds: Int32Array | readonly number[], out?: Float32Array): Float32Array {
     const ids = toClassIds(classIds, this.#owner, 'scoreMany');
-    const scores = scoresArray(out, ids.length, 'scoreMany');
+    const scores = scoresArray(out, typedArrayLength(ids), 'scoreMany');
     if (this.#parts.native.scoreMany(input, ids, scores)) return scores;
     this.#checkUse('scoreMany');
     checkExample(input, this.#owner, 'scoreMany');

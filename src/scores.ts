@@ -1,4 +1,5 @@
 /** Arguments of scoring, looked at after native code has refused them, or before what it does not check. */
+import { types } from 'node:util';
 import { checkFloat32Array, checkInteger, describe, typedArrayLength } from './check.js';
 import { checkInputs, type Inputs } from './dataset.js';
 import { OneLogitError, rangeError, typeError } from './errors.js';
@@ -42,7 +43,7 @@ export function checkExamples(given: unknown, { inputSize }: ScoredShape, what: 
 
 /** Class ids as native code takes them; their range is checked there. */
 export function toClassIds(classIds: unknown, shape: ScoredShape, what: string): Int32Array {
-  if (classIds instanceof Int32Array) return classIds;
+  if (types.isInt32Array(classIds)) return classIds;
   if (!Array.isArray(classIds))
     throw typeError(
       'ERR_ONELOGIT_ARGUMENT',

@@ -1,76 +1,38 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { datasets, type InMemoryDataset, layers, losses, Model, optimizers, SingleLogitClassifier } from '../src/index.js';
-import { readSafetensorsHeader, readSafetensorsTensor } from '../src/safetensors.js';
+import { layers, losses, Model, optimizers, SingleLogitClassifier } from '../src/index.js';
+import { exampleOf, glyphs, trainOnGlyphs } from './helpers/glyph-model.js';
+import { uniform } from './helpers/problems.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'onelogit-classifier-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 const file = (name: string) => join(scratch, `${name}.safetensors`);
 
-/** A generator of numbers in [-1, 1). */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return state / 2 ** 31;
-  };
-}
-function floats(length: number, seed: number, scale = 1): Float32Array {
-  const next = generator(seed);
-  return Float32Array.from({ length }, () => next() * scale);
-}
-
-const glyphs = () => datasets.glyphs({ classes: 10, examplesPerClass: 60, seed: 3 });
-
-/** A small network that learned glyphs. */
-async function trained(
-  lossName: 'batch-cross-entropy' | 'cross-entropy' = 'batch-cross-entropy',
-): Promise<{ model: Model; data: InMemoryDataset }> {
-  const data = glyphs();
-  const model = Model.sequential({
-    inputShape: data.inputShape,
-    layers: [layers.flatten(), layers.dense(48), layers.batchNorm(), layers.relu(), layers.dropout(0.1), layers.dense(data.classes)],
-    seed: 1,
-  });
-  await model.fit(data, {
-    loss: losses.byName(lossName),
-    optimizer: optimizers.sgd({ learningRate: 0.1, momentum: 0.9 }),
-    steps: 300,
-    batchSize: 64,
-    validation: { fraction: 0.2, seed: 1 },
-  });
-  return { model, data };
-}
-
-let model: Model;
-let data: InMemoryDataset;
-let slc: SingleLogitClassifier;
-let logits: Float32Array;
-let size: number;
-const example = (i: number) => data.inputs.subarray(i * size, (i + 1) * size) as Uint8Array;
-
-beforeAll(async () => {
-  ({ model, data } = await trained());
-  size = data.inputs.length / data.length;
-  slc = await SingleLogitClassifier.load(model);
-  logits = await model.predict(data.inputs);
-});
-
-/** Some examples of a dataset. */
-function rowsOf({ inputs, labels, length }: InMemoryDataset, indices: number[]) {
-  const row = inputs.length / length;
-  const part = new Uint8Array(indices.length * row);
-  for (const [i, index] of indices.entries()) part.set(inputs.subarray(index * row, (index + 1) * row), i * row);
-  return { inputs: part, labels: Int32Array.from(indices, (index) => labels[index]!) };
-}
+const data = glyphs();
+const example = (index: number) => exampleOf(data, index);
+const size = data.inputs.length / data.length;
 
 /** Equal to rounding: another order of summation. */
 function expectClose(actual: number, expected: number): void {
   expect(Math.abs(actual - expected)).toBeLessThan(1e-4 * (1 + Math.abs(expected)));
 }
+
+function floats(length: number, seed: number): Float32Array {
+  const next = uniform(seed);
+  return Float32Array.from({ length }, () => 2 * next() - 1);
+}
+
+let model: Model;
+let logits: Float32Array;
+let slc: SingleLogitClassifier;
+beforeAll(async () => {
+  model = await trainOnGlyphs();
+  slc = await SingleLogitClassifier.load(model);
+  logits = await model.predict(data.inputs);
+});
 
 describe('scores', () => {
   it('are the columns of predict, whichever way they are asked for', async () => {
@@ -132,12 +94,12 @@ describe('scores', () => {
   });
 
   it('come from a snapshot: the model may train on', async () => {
-    const own = await trained();
-    const classifier = await SingleLogitClassifier.load(own.model);
+    const own = await trainOnGlyphs();
+    const classifier = await SingleLogitClassifier.load(own);
     const before = classifier.score(example(5), 5);
-    await own.model.fit(own.data, { loss: losses.maxMargin(), optimizer: optimizers.sgd({ learningRate: 0.5 }), steps: 5, batchSize: 32 });
+    await own.fit(data, { loss: losses.maxMargin(), optimizer: optimizers.sgd({ learningRate: 0.5 }), steps: 5, batchSize: 32 });
     expect(classifier.score(example(5), 5)).toBe(before);
-    own.model.dispose();
+    own.dispose();
     expect(classifier.score(example(5), 5)).toBe(before);
   });
 
@@ -157,7 +119,7 @@ describe('scores', () => {
     }
   });
 
-  it('of one class cost the same with 10 classes and with 100,000', async () => {
+  it.skipIf(process.env.ONELOGIT_SANITIZED)('of one class cost the same with 10 classes and with 100,000', async () => {
     const time = async (classes: number) => {
       const wide = Model.sequential({ inputShape: [256], layers: [layers.dense(classes)], seed: 1 });
       const classifier = await SingleLogitClassifier.load(wide);
@@ -202,192 +164,6 @@ describe('class names', () => {
     await fromFile.save(file('names-again'));
     expect((await Model.load(file('names-again'))).classNames).toEqual(classNames);
     expect((await SingleLogitClassifier.load(Model.sequential({ inputShape: [2], layers: [layers.dense(3)] }))).classNames).toBeNull();
-  });
-});
-
-describe('calibrate', () => {
-  const validation = (): InMemoryDataset => datasets.glyphs({ classes: 10, examplesPerClass: 60, seed: 3, split: 'test' });
-
-  it('sets thresholds that reach the recall, and matches uses them', async () => {
-    const classifier = await SingleLogitClassifier.load(model);
-    expect(classifier.thresholds).toBeNull();
-    expect(() => classifier.matches(example(0), 0)).toThrow(expect.objectContaining({ code: 'ERR_ONELOGIT_NOT_CALIBRATED' }));
-    const held = validation();
-    const result = await classifier.calibrate(held, { recall: 0.9 });
-    expect(result).toEqual({ classes: 10, classesMeetingTarget: 10, classesWithFallback: 0, classesWithoutPositives: 0 });
-    const thresholds = classifier.thresholds!;
-    const heldSize = held.inputs.length / held.length;
-    for (let c = 0; c < 10; c++) {
-      let hits = 0;
-      let positives = 0;
-      for (let i = 0; i < held.length; i++) {
-        if (held.labels[i] !== c) continue;
-        const input = held.inputs.subarray(i * heldSize, (i + 1) * heldSize);
-        const matches = classifier.matches(input, c);
-        expect(matches).toBe(classifier.score(input, c) >= thresholds[c]!);
-        expect(classifier.bind(input).matches(c)).toBe(matches);
-        positives++;
-        if (matches) hits++;
-      }
-      // ⌈0.9 · 61⌉ = 55 of 60, and no more unless logits are equal.
-      expect([positives, hits]).toEqual([60, 55]);
-    }
-  });
-
-  it('keeps false matches down for a precision', async () => {
-    const classifier = await SingleLogitClassifier.load(model);
-    const held = validation();
-    const result = await classifier.calibrate(held, { precision: 0.9 });
-    expect(result.classesMeetingTarget).toBeGreaterThanOrEqual(8);
-    let right = 0;
-    let wrong = 0;
-    for (let c = 0; c < 10; c++) {
-      const scores = classifier.scoreBatch(held.inputs, c);
-      const threshold = classifier.thresholds![c]!;
-      scores.forEach((score, i) => {
-        if (score >= threshold) held.labels[i] === c ? right++ : wrong++;
-      });
-    }
-    expect(right / (right + wrong)).toBeGreaterThan(0.9);
-    expect(right).toBeGreaterThan(200);
-  });
-
-  it('gives the same from a reader as from memory', async () => {
-    const held = validation();
-    const inMemory = await SingleLogitClassifier.load(model);
-    await inMemory.calibrate(held, { recall: 0.8 });
-    const streamed = await SingleLogitClassifier.load(model);
-    await streamed.calibrate(
-      {
-        inputShape: held.inputShape,
-        classes: 10,
-        length: held.length,
-        read: async (indices) => {
-          return rowsOf(held, [...indices]);
-        },
-      },
-      { recall: 0.8 },
-    );
-    expect(streamed.thresholds).toEqual(inMemory.thresholds);
-    await expect(
-      streamed.calibrate(
-        { inputShape: held.inputShape, classes: 10, length: 5, read: async () => Promise.reject(new Error('disk gone')) },
-        { recall: 0.8 },
-      ),
-    ).rejects.toThrow('disk gone');
-  });
-
-  it('uses the pool for classes with few or no examples', async () => {
-    const held = validation();
-    const heldSize = held.inputs.length / held.length;
-    const keep = [...held.labels.keys()].filter((i) => held.labels[i] !== 3 && (held.labels[i] !== 4 || i < 50));
-    const few = { ...held, ...rowsOf(held, keep), length: keep.length };
-    const classifier = await SingleLogitClassifier.load(model);
-    const result = await classifier.calibrate(few, { recall: 0.9 });
-    expect(result.classesWithFallback).toBe(2);
-    expect(result.classesWithoutPositives).toBe(1);
-    expect(classifier.thresholds!.every(Number.isFinite)).toBe(true);
-    // Class 3 has the pooled threshold: nine tenths of all true logits reach it.
-    const pooled = classifier.thresholds![3]!;
-    const trueLogits = few.labels.reduce(
-      (sum, label, i) => sum + Number(classifier.score(few.inputs.subarray(i * heldSize, (i + 1) * heldSize), label) >= pooled),
-      0,
-    );
-    expect(trueLogits).toBe(Math.ceil(0.9 * few.length - 1e-9));
-  });
-
-  it.each([
-    [{}, 'ERR_ONELOGIT_ARGUMENT'],
-    [undefined, 'ERR_ONELOGIT_ARGUMENT'],
-    [{ recall: 0.9, precision: 0.9 }, 'ERR_ONELOGIT_ARGUMENT'],
-    [{ recall: '0.9' }, 'ERR_ONELOGIT_ARGUMENT'],
-    [{ recal: 0.9 }, 'ERR_ONELOGIT_UNKNOWN_OPTION'],
-    [{ recall: 0 }, 'ERR_ONELOGIT_RANGE'],
-    [{ recall: 1 }, 'ERR_ONELOGIT_RANGE'],
-    [{ precision: Number.NaN }, 'ERR_ONELOGIT_RANGE'],
-    [{ precision: 0.5, signal: 1 }, 'ERR_ONELOGIT_ARGUMENT'],
-    [{ precision: 0.5, signal: AbortSignal.abort() }, 'ERR_ONELOGIT_ABORTED'],
-  ])('refuses %j', async (options, code) => {
-    await expect(slc.calibrate(data, options as never)).rejects.toMatchObject({ code });
-  });
-
-  it('refuses data that does not fit', async () => {
-    await expect(slc.calibrate({ ...data, inputShape: [5] }, { recall: 0.9 })).rejects.toMatchObject({ code: 'ERR_ONELOGIT_SHAPE' });
-    await expect(slc.calibrate({ ...data, classes: 11 }, { recall: 0.9 })).rejects.toMatchObject({ code: 'ERR_ONELOGIT_CLASSES' });
-    await expect(slc.calibrate({ ...data, labels: data.labels.map(() => 10) }, { recall: 0.9 })).rejects.toMatchObject({
-      code: 'ERR_ONELOGIT_LABEL_RANGE',
-    });
-  });
-
-  it('warns once, and says why, when the loss is not aligned', async () => {
-    const warnings: Error[] = [];
-    const listen = (warning: Error) => warnings.push(warning);
-    process.on('warning', listen);
-    const classifier = await SingleLogitClassifier.load((await trained('cross-entropy')).model);
-    await classifier.calibrate(data, { recall: 0.9 });
-    await classifier.calibrate(data, { recall: 0.8 });
-    classifier.matches(example(0), 1);
-    await (await SingleLogitClassifier.load(model)).calibrate(data, { recall: 0.9 });
-    await new Promise((resolve) => setImmediate(resolve));
-    process.off('warning', listen);
-    const own = warnings.filter((warning) => (warning as { code?: string }).code === 'ONELOGIT_LOSS_NOT_ALIGNED');
-    expect(own).toHaveLength(1);
-    expect(own[0]!.message).toMatch(/cross-entropy.*not aligned with the Principle of Logit Separation/);
-  });
-});
-
-describe('save', () => {
-  it('keeps thresholds and everything else', async () => {
-    await model.save(file('plain'));
-    const before = await readSafetensorsHeader(file('plain'));
-    const classifier = await SingleLogitClassifier.load(file('plain'));
-    await classifier.calibrate(data, { recall: 0.9 });
-    // Onto the file that it came from, which stays whole.
-    await classifier.save(file('plain'));
-    const after = await readSafetensorsHeader(file('plain'));
-    expect(after.metadata).toEqual(before.metadata);
-    expect(after.tensors.map(({ name }) => name).sort()).toEqual([...before.tensors.map(({ name }) => name), 'thresholds'].sort());
-    expect(await readSafetensorsTensor(file('plain'), 'thresholds')).toEqual(classifier.thresholds);
-    const again = await SingleLogitClassifier.load(file('plain'));
-    expect(again.thresholds).toEqual(classifier.thresholds);
-    expect(again.matches(example(1), 1)).toBe(classifier.matches(example(1), 1));
-    expect(again.loss!.name).toBe('batch-cross-entropy');
-    expect(again.split).toEqual(model.split);
-    // Calibrated anew, and from the model in memory: the same file.
-    await again.calibrate(data, { recall: 0.5 });
-    await again.save(file('again'));
-    const fromModel = await SingleLogitClassifier.load(model);
-    await fromModel.calibrate(data, { recall: 0.5 });
-    await fromModel.save(file('memory'));
-    expect(readFileSync(file('memory'))).toEqual(readFileSync(file('again')));
-    // And still a model that can be trained.
-    const loaded = await Model.load(file('again'));
-    expect(await loaded.predict(example(3))).toEqual(await model.predict(example(3)));
-    expect(readdirSync(scratch).filter((name) => name.includes('.tmp'))).toEqual([]);
-  });
-
-  it('keeps a checkpoint a checkpoint', async () => {
-    const path = file('checkpoint');
-    const make = () => Model.sequential({ inputShape: data.inputShape, layers: [layers.dense(10)], seed: 1 });
-    const options = {
-      loss: losses.batchCrossEntropy(),
-      optimizer: optimizers.sgd({ learningRate: 0.1, momentum: 0.9 }),
-      steps: 20,
-      batchSize: 32,
-      checkpoint: { path, everySteps: 20 },
-    };
-    await make().fit(data, options);
-    const classifier = await SingleLogitClassifier.load(path);
-    await classifier.calibrate(data, { recall: 0.9 });
-    await classifier.save(path);
-    const resumed = await make().fit(data, { ...options, steps: 25, resumeFrom: path });
-    expect(resumed.steps).toBe(25);
-  });
-
-  it('says what stands in the way', async () => {
-    await expect(slc.save(join(scratch, 'absent', 'x'))).rejects.toMatchObject({ code: 'ERR_ONELOGIT_FILE' });
-    await expect(slc.save(scratch)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_FILE' });
-    await expect(slc.save(undefined as never)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_ARGUMENT' });
   });
 });
 
@@ -588,50 +364,5 @@ describe('hostile arguments', () => {
     const pending = slc.scoreBatchAsync(example(0), 1, transferred);
     structuredClone(transferred, { transfer: [transferred.buffer] });
     await expect(pending).rejects.toMatchObject({ code: 'ERR_ONELOGIT_LENGTH' });
-  });
-
-  it('of a model file', async () => {
-    const calibrated = await SingleLogitClassifier.load(model);
-    await calibrated.calibrate(data, { recall: 0.9 });
-    await calibrated.save(file('good'));
-    const good = readFileSync(file('good'));
-    const headerLength = Number(good.readBigUInt64LE());
-    const header = good.subarray(8, 8 + headerLength).toString();
-    const path = file('mutated');
-    const load = async (bytes: Uint8Array) => {
-      writeFileSync(path, bytes);
-      return SingleLogitClassifier.load(path).then(
-        (classifier) => {
-          expect(typeof classifier.scoreBound(0)).toBe('number');
-          classifier.dispose();
-        },
-        (error) => {
-          expect(error.code).toMatch(/^ERR_ONELOGIT_/);
-          expect(error.message).toMatch(/^Expected .+ but received /s);
-        },
-      );
-    };
-    const words = ['0', '9', '-1', '1e9', '4294967296', 'null', '"', '{', '}', ',', '\\\\', 'dense', 'relu', '[]', 'true'];
-    await fc.assert(
-      fc.asyncProperty(fc.nat(header.length), fc.nat(12), fc.constantFrom(...words), async (at, removed, word) => {
-        const mutated = Buffer.from(header.slice(0, at) + word + header.slice(at + removed));
-        const length = Buffer.alloc(8);
-        length.writeBigUInt64LE(BigInt(mutated.length));
-        await load(Buffer.concat([length, mutated, good.subarray(8 + headerLength)]));
-      }),
-      { numRuns: 1500 },
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.nat(good.length), async (length) => load(good.subarray(0, length))),
-      { numRuns: 50 },
-    );
-    for (const name of ['thresholds', '1.weight', '5.bias', 'class_names.offsets']) {
-      const changed = good.toString('latin1').replace(new RegExp(`"${name}":{"dtype":"[FI]`), (found) => `${found.slice(0, -1)}U`);
-      writeFileSync(path, Buffer.from(changed, 'latin1'));
-      await expect(SingleLogitClassifier.load(path)).rejects.toMatchObject({
-        code: 'ERR_ONELOGIT_FORMAT',
-        message: expect.stringContaining(`'${name}'`),
-      });
-    }
   });
 });

@@ -4,7 +4,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { layers, linearLoss, lossAndGradient, losses, Model, metrics, optimizers, schedules, splitIndices, zoo } from '../src/index.js';
+import {
+  layers,
+  linearLoss,
+  lossAndGradient,
+  losses,
+  Model,
+  metrics,
+  optimizers,
+  SingleLogitClassifier,
+  schedules,
+  splitIndices,
+  zoo,
+} from '../src/index.js';
 import { hostileValues, refusedOrDone } from './helpers/hostile.js';
 
 type Call = (...args: unknown[]) => unknown;
@@ -163,6 +175,38 @@ targets.push(
   { name: 'model.evaluate', call: untyped(model.evaluate.bind(model)), valid: () => [dataset(), { scores: 'single-logit' }], open: [0] },
   { name: 'model.tensor', call: untyped(model.tensor.bind(model)), valid: () => ['0.weight'] },
   { name: 'model.setTensor', call: untyped(model.setTensor.bind(model)), valid: () => ['0.bias', new Float32Array(4)] },
+);
+
+const slc = await SingleLogitClassifier.load(network());
+await slc.calibrate(dataset(), { recall: 0.5 });
+const example = () => Float32Array.of(1, 2, 3);
+const bound = slc.bind(example());
+const of = (method: unknown) => (method as Call).bind(slc);
+targets.push(
+  {
+    name: 'SingleLogitClassifier.load',
+    call: untyped(SingleLogitClassifier.load),
+    valid: () => [model, { storage: 'float32', memoryMap: false, device: 'cpu' }],
+  },
+  { name: 'slc.score', call: of(slc.score), valid: () => [example(), 1] },
+  { name: 'slc.matches', call: of(slc.matches), valid: () => [example(), 1] },
+  { name: 'slc.scoreBound', call: of(slc.scoreBound), valid: () => [1] },
+  { name: 'slc.scoreMany', call: of(slc.scoreMany), valid: () => [example(), Int32Array.of(0, 2), new Float32Array(2)] },
+  { name: 'slc.scoreMany of an array', call: of(slc.scoreMany), valid: () => [example(), [0, 2]] },
+  { name: 'slc.scoreBatch', call: of(slc.scoreBatch), valid: () => [dataset().inputs, 1, new Float32Array(6)] },
+  { name: 'slc.scoreBatchAsync', call: of(slc.scoreBatchAsync), valid: () => [dataset().inputs, 1, new Float32Array(6)] },
+  { name: 'slc.bind', call: of(slc.bind), valid: () => [example()] },
+  { name: 'slc.bindAsync', call: of(slc.bindAsync), valid: () => [example()] },
+  { name: 'bound.score', call: untyped(bound.score.bind(bound)), valid: () => [1] },
+  { name: 'bound.matches', call: untyped(bound.matches.bind(bound)), valid: () => [1] },
+  { name: 'bound.scoreMany', call: untyped(bound.scoreMany.bind(bound)), valid: () => [Int32Array.of(0, 2), new Float32Array(2)] },
+  {
+    name: 'slc.calibrate',
+    call: of(slc.calibrate),
+    valid: () => [dataset(), { precision: 0.5, signal: AbortSignal.timeout(1000) }],
+    open: [0],
+  },
+  { name: 'slc.save', call: of(slc.save), valid: () => [join(directory, 'classifier.safetensors')] },
 );
 
 const isOptions = (value: unknown): value is Record<string, unknown> =>

@@ -1,6 +1,8 @@
 #include "format/atomic_file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,7 +10,9 @@
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <memory>
 #include <random>
+#include <string_view>
 #include <system_error>
 
 #include "error.h"
@@ -42,16 +46,41 @@ std::string follow_links(const std::string& path) {
   fail_at(path, reason(ELOOP));
 }
 
-// A name beside the target that no other process or call uses: a crashed writer's left-overs never collide either.
-std::string temporary_name(const std::string& target) {
-  static std::atomic<std::uint64_t> calls{0};
-  static const std::uint64_t process = std::random_device{}() + (std::uint64_t{std::random_device{}()} << 32);
+// Names of temporary files of a target: its own name between these, and numbers that no other process or call uses.
+struct TemporaryName {
+  std::string directory, prefix;
+  static constexpr std::string_view suffix = ".tmp";
+};
+TemporaryName temporary_name(const std::string& target) {
   const std::size_t slash = target.rfind('/');
-  const std::string directory = slash == std::string::npos ? "" : target.substr(0, slash + 1);
   std::string base = target.substr(slash == std::string::npos ? 0 : slash + 1);
   if (base.size() > 150) base.resize(150);  // a name has at most 255 bytes
-  return directory + "." + base + "." + std::to_string(::getpid()) + "." + std::to_string(process) + "." +
-         std::to_string(calls.fetch_add(1)) + ".tmp";
+  return {directory_of(target), "." + base + "."};
+}
+
+// Whether a name continues `prefix` with three numbers: only files that we made.
+bool is_temporary(std::string_view name, const TemporaryName& temporary) {
+  if (!name.starts_with(temporary.prefix) || !name.ends_with(TemporaryName::suffix)) return false;
+  name.remove_prefix(temporary.prefix.size());
+  if (name.size() <= TemporaryName::suffix.size()) return false;
+  name.remove_suffix(TemporaryName::suffix.size());
+  return std::count(name.begin(), name.end(), '.') == 2 &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
+}
+
+// A writer holds a lock on its temporary file, which ends with its process however that ends. So a file that can be
+// locked is one that nobody writes any more. Where locks or the directory cannot be had, files stay.
+void remove_abandoned(const TemporaryName& temporary) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(temporary.directory.c_str()), ::closedir);
+  if (!directory) return;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    if (!is_temporary(entry->d_name, temporary)) continue;
+    const int at = ::dirfd(directory.get());
+    const int descriptor = ::openat(at, entry->d_name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (descriptor < 0) continue;
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) ::unlinkat(at, entry->d_name, 0);
+    ::close(descriptor);
+  }
 }
 
 }  // namespace
@@ -65,13 +94,9 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   if (replaces && !S_ISREG(status.st_mode))
     fail_at(path, S_ISDIR(status.st_mode) ? "a directory" : "something that is not a regular file");
   buffer_.reserve(buffer_bytes);
-  temporary_ = temporary_name(target_);
+  remove_abandoned(temporary_name(target_));
   // A replaced file may be private: its successor is not readable by others for a moment.
-  do {
-    descriptor_ =
-        ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, replaces ? 0600 : 0666);
-  } while (descriptor_ < 0 && errno == EINTR);
-  if (descriptor_ < 0) fail(errno);
+  open_temporary(replaces ? 0600 : 0666);
   if (replaces) {
     struct stat own;
     // Only the superuser may give a file away; for others the writer owns it, as with any rename.
@@ -84,6 +109,24 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
       ::unlink(temporary_.c_str());
       fail(error);
     }
+  }
+}
+
+void AtomicFile::open_temporary(unsigned mode) {
+  static std::atomic<std::uint64_t> calls{0};
+  static const std::uint64_t process = std::random_device{}() + (std::uint64_t{std::random_device{}()} << 32);
+  const TemporaryName name = temporary_name(target_);
+  for (;;) {
+    temporary_ = name.directory + "/" + name.prefix + std::to_string(::getpid()) + "." + std::to_string(process) + "." +
+                 std::to_string(calls.fetch_add(1)) + std::string(TemporaryName::suffix);
+    do {
+      descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    } while (descriptor_ < 0 && errno == EINTR);
+    if (descriptor_ < 0) fail(errno);
+    // Another writer may have taken it for abandoned between the two calls: then it has no name any more.
+    struct stat status;
+    if (::flock(descriptor_, LOCK_EX) != 0 || ::fstat(descriptor_, &status) != 0 || status.st_nlink > 0) return;
+    ::close(descriptor_);
   }
 }
 
@@ -126,11 +169,12 @@ void AtomicFile::commit() {
 #else
   if (::fsync(descriptor_) != 0) fail(errno);
 #endif
+  // Before closing, which gives up the lock: until it has its name, nobody may take it for abandoned.
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
+  temporary_.clear();
   const int descriptor = descriptor_;
   descriptor_ = -1;
   if (::close(descriptor) != 0 && errno != EINTR) fail(errno);
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
-  temporary_.clear();
   // The rename itself must survive a power cut. Some file systems cannot sync a directory (EINVAL): they order by
   // themselves.
   const int directory = ::open(directory_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -10,9 +10,10 @@
 namespace onelogit {
 
 // Writes go to a temporary file in the same directory; `commit` makes it durable and renames it. Without `commit` the
-// destructor removes it. If `path` is a symbolic link, the file that it names is replaced and the link stays. A file
-// that is replaced hands on its permissions (and its owner, where the process may set it). All members throw
-// ERR_ONELOGIT_FILE with the path and the system's reason.
+// destructor removes it; what a killed process left is removed by the next one that writes the same file. If `path` is
+// a symbolic link, the file that it names is replaced and the link stays. A file that is replaced hands on its
+// permissions (and its owner, where the process may set it). All members throw ERR_ONELOGIT_FILE with the path and the
+// system's reason.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::string& path);
@@ -25,6 +26,7 @@ class AtomicFile {
   void commit();
 
  private:
+  void open_temporary(unsigned mode);
   void flush();
   void write_through(const std::uint8_t* data, std::size_t bytes);
   [[noreturn]] void fail(int error) const;

@@ -390,6 +390,30 @@ TEST_CASE("safetensors: writing replaces whole files and leaves nothing behind")
   CHECK(scratch.files() == before + 1);
 }
 
+TEST_CASE("atomic file: what a killed writer left goes away, what another writes stays") {
+  const Scratch scratch;
+  const std::string path = scratch / "model";
+  // As after kill -9, and names that are not ours.
+  const std::string left = scratch / ".model.123.456.0.tmp";
+  const std::vector<std::string> others = {scratch / ".model.1.2.tmp",  scratch / ".model.1.2.x.tmp",
+                                           scratch / ".model.1.2.3",    scratch / "model.1.2.3.tmp",
+                                           scratch / ".mode.1.2.3.tmp", scratch / ".model..tmp"};
+  std::ofstream(left) << "half of a checkpoint";
+  for (const std::string& other : others) std::ofstream(other) << "x";
+  AtomicFile one(path), two(path);
+  CHECK_FALSE(fs::exists(left));
+  for (const std::string& other : others) CHECK(fs::exists(other));
+  // Two writers at once: each is whole, the later rename stays.
+  one.write("1", 1);
+  two.write("22", 2);
+  one.commit();
+  CHECK(fs::file_size(path) == 1);
+  { const AtomicFile never_committed(path); }
+  two.commit();
+  CHECK(fs::file_size(path) == 2);
+  CHECK(scratch.files() == others.size() + 1);
+}
+
 TEST_CASE("safetensors: 200,000 mutated files give an error or a file that keeps its promises") {
   const std::vector<std::string> seeds = {
       R"({"__metadata__":{"format":"pt","onelogit":"{\"format\":1}"},"0.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"

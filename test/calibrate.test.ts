@@ -1,0 +1,137 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Model, SingleLogitClassifier } from '../src/index.js';
+import { exampleOf, examplesOf, glyphs, trainOnGlyphs } from './helpers/glyph-model.js';
+
+const data = glyphs();
+const example = (index: number) => exampleOf(data, index);
+
+let model: Model;
+let slc: SingleLogitClassifier;
+beforeAll(async () => {
+  model = await trainOnGlyphs();
+  slc = await SingleLogitClassifier.load(model);
+});
+
+describe('calibrate', () => {
+  it('sets thresholds that reach the recall, and matches uses them', async () => {
+    const classifier = await SingleLogitClassifier.load(model);
+    expect(classifier.thresholds).toBeNull();
+    expect(() => classifier.matches(example(0), 0)).toThrow(expect.objectContaining({ code: 'ERR_ONELOGIT_NOT_CALIBRATED' }));
+    const held = glyphs('test');
+    const result = await classifier.calibrate(held, { recall: 0.9 });
+    expect(result).toEqual({ classes: 10, classesMeetingTarget: 10, classesWithFallback: 0, classesWithoutPositives: 0 });
+    const thresholds = classifier.thresholds!;
+    for (let c = 0; c < 10; c++) {
+      let hits = 0;
+      let positives = 0;
+      for (let i = 0; i < held.length; i++) {
+        if (held.labels[i] !== c) continue;
+        const input = exampleOf(held, i);
+        const matches = classifier.matches(input, c);
+        expect(matches).toBe(classifier.score(input, c) >= thresholds[c]!);
+        expect(classifier.bind(input).matches(c)).toBe(matches);
+        positives++;
+        if (matches) hits++;
+      }
+      // ⌈0.9 · 61⌉ = 55 of 60, and no more unless logits are equal.
+      expect([positives, hits]).toEqual([60, 55]);
+    }
+  });
+
+  it('keeps false matches down for a precision', async () => {
+    const classifier = await SingleLogitClassifier.load(model);
+    const held = glyphs('test');
+    const result = await classifier.calibrate(held, { precision: 0.9 });
+    expect(result.classesMeetingTarget).toBeGreaterThanOrEqual(8);
+    let right = 0;
+    let wrong = 0;
+    for (let c = 0; c < 10; c++) {
+      const scores = classifier.scoreBatch(held.inputs, c);
+      const threshold = classifier.thresholds![c]!;
+      scores.forEach((score, i) => {
+        if (score >= threshold) held.labels[i] === c ? right++ : wrong++;
+      });
+    }
+    expect(right / (right + wrong)).toBeGreaterThan(0.9);
+    expect(right).toBeGreaterThan(200);
+  });
+
+  it('gives the same from a reader as from memory', async () => {
+    const held = glyphs('test');
+    const inMemory = await SingleLogitClassifier.load(model);
+    await inMemory.calibrate(held, { recall: 0.8 });
+    const streamed = await SingleLogitClassifier.load(model);
+    await streamed.calibrate(
+      {
+        inputShape: held.inputShape,
+        classes: 10,
+        length: held.length,
+        read: async (indices) => {
+          return examplesOf(held, [...indices]);
+        },
+      },
+      { recall: 0.8 },
+    );
+    expect(streamed.thresholds).toEqual(inMemory.thresholds);
+    await expect(
+      streamed.calibrate(
+        { inputShape: held.inputShape, classes: 10, length: 5, read: async () => Promise.reject(new Error('disk gone')) },
+        { recall: 0.8 },
+      ),
+    ).rejects.toThrow('disk gone');
+  });
+
+  it('uses the pool for classes with few or no examples', async () => {
+    const held = glyphs('test');
+    const keep = [...held.labels.keys()].filter((i) => held.labels[i] !== 3 && (held.labels[i] !== 4 || i < 50));
+    const few = { ...held, ...examplesOf(held, keep) };
+    const classifier = await SingleLogitClassifier.load(model);
+    const result = await classifier.calibrate(few, { recall: 0.9 });
+    expect(result.classesWithFallback).toBe(2);
+    expect(result.classesWithoutPositives).toBe(1);
+    expect(classifier.thresholds!.every(Number.isFinite)).toBe(true);
+    // Class 3 has the pooled threshold: nine tenths of all true logits reach it.
+    const pooled = classifier.thresholds![3]!;
+    const trueLogits = few.labels.reduce((sum, label, i) => sum + Number(classifier.score(exampleOf(few, i), label) >= pooled), 0);
+    expect(trueLogits).toBe(Math.ceil(0.9 * few.length - 1e-9));
+  });
+
+  it.each([
+    [{}, 'ERR_ONELOGIT_ARGUMENT'],
+    [undefined, 'ERR_ONELOGIT_ARGUMENT'],
+    [{ recall: 0.9, precision: 0.9 }, 'ERR_ONELOGIT_ARGUMENT'],
+    [{ recall: '0.9' }, 'ERR_ONELOGIT_ARGUMENT'],
+    [{ recal: 0.9 }, 'ERR_ONELOGIT_UNKNOWN_OPTION'],
+    [{ recall: 0 }, 'ERR_ONELOGIT_RANGE'],
+    [{ recall: 1 }, 'ERR_ONELOGIT_RANGE'],
+    [{ precision: Number.NaN }, 'ERR_ONELOGIT_RANGE'],
+    [{ precision: 0.5, signal: 1 }, 'ERR_ONELOGIT_ARGUMENT'],
+    [{ precision: 0.5, signal: AbortSignal.abort() }, 'ERR_ONELOGIT_ABORTED'],
+  ])('refuses %j', async (options, code) => {
+    await expect(slc.calibrate(data, options as never)).rejects.toMatchObject({ code });
+  });
+
+  it('refuses data that does not fit', async () => {
+    await expect(slc.calibrate({ ...data, inputShape: [5] }, { recall: 0.9 })).rejects.toMatchObject({ code: 'ERR_ONELOGIT_SHAPE' });
+    await expect(slc.calibrate({ ...data, classes: 11 }, { recall: 0.9 })).rejects.toMatchObject({ code: 'ERR_ONELOGIT_CLASSES' });
+    await expect(slc.calibrate({ ...data, labels: data.labels.map(() => 10) }, { recall: 0.9 })).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_LABEL_RANGE',
+    });
+  });
+
+  it('warns once, and says why, when the loss is not aligned', async () => {
+    const warnings: Error[] = [];
+    const listen = (warning: Error) => warnings.push(warning);
+    process.on('warning', listen);
+    const classifier = await SingleLogitClassifier.load(await trainOnGlyphs('cross-entropy'));
+    await classifier.calibrate(data, { recall: 0.9 });
+    await classifier.calibrate(data, { recall: 0.8 });
+    classifier.matches(example(0), 1);
+    await (await SingleLogitClassifier.load(model)).calibrate(data, { recall: 0.9 });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', listen);
+    const own = warnings.filter((warning) => (warning as { code?: string }).code === 'ONELOGIT_LOSS_NOT_ALIGNED');
+    expect(own).toHaveLength(1);
+    expect(own[0]!.message).toMatch(/cross-entropy.*not aligned with the Principle of Logit Separation/);
+  });
+});

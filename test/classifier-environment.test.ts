@@ -1,0 +1,145 @@
+// Classifiers at the end of workers, of the process, and of their own lives. Everything runs in a process of its own, so that a crash is a
+// failed test and not a dead runner.
+import { beforeAll, expect, test } from 'vitest';
+import { layers, Model } from '../src/index.js';
+import { packageUrl, runModule } from './helpers/process.js';
+import { temporaryFile } from './helpers/temporary.js';
+
+const file = temporaryFile('model.safetensors');
+beforeAll(async () => {
+  const model = Model.sequential({
+    inputShape: [64],
+    layers: [layers.dense(128), layers.batchNorm(), layers.relu(), layers.dense(1000)],
+    seed: 1,
+  });
+  await model.save(file.name);
+  return () => file[Symbol.dispose]();
+});
+
+const imports = `
+const { parentPort, Worker } = await import('node:worker_threads');
+const { once } = await import('node:events');
+const { SingleLogitClassifier } = await import('${packageUrl}');
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const load = () => SingleLogitClassifier.load(path);
+const input = new Float32Array(64).fill(0.5);
+const data = { inputs: new Float32Array(64 * 2000).map((_, i) => Math.sin(i)), labels: new Int32Array(2000).map((_, i) => i % 1000),
+  inputShape: [64], classes: 1000, length: 2000 };
+`;
+
+async function expectCleanExit(body: string, flags: string[] = []): Promise<string> {
+  const path = `const path = ${JSON.stringify(file.name)};`;
+  const source = `${path} ${imports}
+    const inWorker = (text) => new Worker('(async () => {' + ${JSON.stringify(path + imports)} + text + '})()', { eval: true });
+    ${body}`;
+  const { status, signal, stdout, stderr } = await runModule(source, { flags });
+  expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
+  return stdout;
+}
+
+test('workers are terminated while they score, 20 times', async () => {
+  await expectCleanExit(`
+    for (let round = 0; round < 20; round++) {
+      const worker = inWorker(\`
+        const slc = await load();
+        const bound = slc.bind(input);
+        parentPort.postMessage(0);
+        for (let i = 0; ; i = (i + 1) % 1000) { slc.score(input, i); slc.scoreBound(i); bound.score(i); slc.scoreMany(input, [i, 0]); }\`);
+      await once(worker, 'message');
+      await sleep(round * 2);
+      await worker.terminate();
+    }`);
+});
+
+test('workers are terminated while classifiers load, bind, score batches, calibrate and save', async () => {
+  await expectCleanExit(`
+    for (let round = 0; round < 20; round++) {
+      const worker = inWorker(\`
+        parentPort.postMessage(0);
+        for (;;) {
+          const slc = await load();
+          await Promise.all([slc.bindAsync(input), slc.scoreBatchAsync(data.inputs, 7), slc.calibrate(data, { precision: 0.5 }),
+            slc.save(path + '.' + \${round})]);
+          if (\${round} % 2) slc.dispose();
+        }\`);
+      await once(worker, 'message');
+      await sleep(round * 4);
+      await worker.terminate();
+    }`);
+});
+
+test('workers score at the same time and agree', async () => {
+  const stdout = await expectCleanExit(`
+    const scores = await Promise.all([0, 1, 2, 3].map(async () => {
+      const worker = inWorker(\`
+        const slc = await load();
+        let sum = 0;
+        for (let i = 0; i < 3000; i++) sum += slc.score(input, i % 1000) + slc.scoreBound(i % 1000);
+        parentPort.postMessage(sum);\`);
+      const [[sum]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
+      return sum;
+    }));
+    console.log(JSON.stringify(scores));`);
+  const scores = JSON.parse(stdout) as number[];
+  expect(scores).toHaveLength(4);
+  expect(new Set(scores).size).toBe(1);
+});
+
+test('the process exits while jobs of a classifier run', async () => {
+  await expectCleanExit(`
+    const slc = await load();
+    slc.calibrate(data, { precision: 0.9 });
+    slc.scoreBatchAsync(data.inputs, 3);
+    slc.save(path + '.exit');
+    setTimeout(() => process.exit(0), 3);`);
+});
+
+test('another thread fills the input that this one asks about', async () => {
+  await expectCleanExit(`
+    const slc = await load();
+    const worker = inWorker("const [shared] = await once(parentPort, 'message'); shared.fill(0.5); parentPort.postMessage(0);");
+    worker.postMessage(slc.input);
+    await once(worker, 'message');
+    if (slc.scoreBound(5) !== slc.score(input, 5)) throw new Error('another score');`);
+});
+
+test('functions and bound inputs outlive the objects they came from, in any order of collection', async () => {
+  await expectCleanExit(
+    `
+    const bounds = [];
+    for (let round = 0; round < 50; round++) {
+      const slc = await load();
+      bounds.push(slc.bind(input), await slc.bindAsync(input));
+      const { input: memory } = slc;
+      if (round % 4 === 0) slc.dispose();
+      if (round % 10 === 9) { globalThis.gc(); await sleep(1); globalThis.gc(); }
+      memory.fill(1);
+    }
+    let refused = 0;
+    for (const bound of bounds) { try { if (!Number.isFinite(bound.score(999))) throw 0; } catch (error) {
+      if (error.code !== 'ERR_ONELOGIT_DISPOSED') throw error; refused++; } }
+    if (refused !== 26) throw new Error('refused ' + refused);
+    bounds.length = 0;
+    globalThis.gc(); await sleep(1); globalThis.gc();`,
+    ['--expose-gc'],
+  );
+});
+
+// The sanitizers keep freed memory for a while.
+test.skipIf(process.env.ONELOGIT_SANITIZED)('1,000 loads, disposed of or not, leave no memory behind', async () => {
+  const stdout = await expectCleanExit(
+    `
+    const rss = () => process.memoryUsage().rss / 2 ** 20;
+    let before = 0;
+    for (let i = 0; i < 1000; i++) {
+      if (i === 200) before = rss();
+      const slc = await load(); // 0.5 MB
+      slc.bind(input).score(3);
+      if (i % 2) slc.dispose();
+      if (i % 50 === 49) { globalThis.gc(); await sleep(1); }
+    }
+    console.log(JSON.stringify(rss() - before));`,
+    ['--expose-gc'],
+  );
+  expect(JSON.parse(stdout)).toBeLessThan(60);
+});
