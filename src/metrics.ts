@@ -25,13 +25,19 @@ export interface Separation {
   holds: boolean;
 }
 
+function wrongLength(expected: number, received: number): RangeError {
+  return rangeError('ERR_ONELOGIT_LENGTH', `Expected ${expected} elements for positives, one per score, but received ${received}`);
+}
+
 function checkPositives(value: unknown, length: number): Uint8Array {
   let positives: Uint8Array;
   if (types.isUint8Array(value)) {
     positives = value;
   } else if (Array.isArray(value)) {
-    positives = new Uint8Array(value.length);
-    for (let i = 0; i < value.length; i++) {
+    // Before as much is allocated: an array may claim any length.
+    if (value.length !== length) throw wrongLength(length, value.length);
+    positives = new Uint8Array(length);
+    for (let i = 0; i < length; i++) {
       if (typeof value[i] !== 'boolean')
         throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected true or false for positives[${i}] but received ${describe(value[i])}`);
       positives[i] = value[i] ? 1 : 0;
@@ -39,11 +45,7 @@ function checkPositives(value: unknown, length: number): Uint8Array {
   } else {
     throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a Uint8Array or an array of booleans for positives but received ${describe(value)}`);
   }
-  if (typedArrayLength(positives) !== length)
-    throw rangeError(
-      'ERR_ONELOGIT_LENGTH',
-      `Expected ${length} elements for positives, one per score, but received ${typedArrayLength(positives)}`,
-    );
+  if (typedArrayLength(positives) !== length) throw wrongLength(length, typedArrayLength(positives));
   for (let i = 0; i < length; i++)
     if (positives[i]! > 1) throw rangeError('ERR_ONELOGIT_RANGE', `Expected 0 or 1 for positives[${i}] but received ${positives[i]}`);
   return positives;

@@ -108,6 +108,7 @@ describe('averagePrecision and precisionAtRecall', () => {
     for (const nan of [Float32Array.of(Number.NaN, 1), Float32Array.of(1, Number.NaN)])
       expect(() => averagePrecision(nan, Uint8Array.of(1, 0))).toThrow(withCode('ERR_ONELOGIT_NOT_FINITE'));
     expect(() => averagePrecision(scores, Uint8Array.of(1))).toThrow(withCode('ERR_ONELOGIT_LENGTH'));
+    expect(() => averagePrecision(scores, new Array(2 ** 32 - 1))).toThrow(withCode('ERR_ONELOGIT_LENGTH'));
     expect(() => averagePrecision(scores, Uint8Array.of(1, 2))).toThrow('Expected 0 or 1 for positives[1] but received 2');
     expect(() => averagePrecision([1, 2] as never, Uint8Array.of(1, 0))).toThrow(withCode('ERR_ONELOGIT_ARGUMENT'));
     expect(() => averagePrecision(scores, [1, 0] as never)).toThrow('Expected true or false for positives[0] but received 1');

@@ -37,15 +37,28 @@ async function sizeOf(path: string): Promise<number> {
   );
 }
 
-async function sha256Of(path: string): Promise<string> {
+/** Undefined where there is no file. */
+async function sha256Of(path: string): Promise<string | undefined> {
   const hash = createHash('sha256');
-  for await (const piece of createReadStream(path, { highWaterMark: 1 << 18 })) hash.update(piece as Uint8Array);
+  try {
+    for await (const piece of createReadStream(path, { highWaterMark: 1 << 18 })) hash.update(piece as Uint8Array);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a readable file at ${path} but received: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
   return hash.digest('hex');
 }
 
 /** Whether the file is there, whole and unchanged. */
 export async function isIntact(path: string, file: RemoteFile): Promise<boolean> {
   return (await sizeOf(path)) === file.bytes && (await sha256Of(path)) === file.sha256;
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT')
+    throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected to move a file into place but received: ${error.message}`, { cause: error });
 }
 
 /** Fails for the reasons that fetch hides in `cause`. */
@@ -175,11 +188,16 @@ export async function fetchFile(file: RemoteFile, directory: string, options: Fe
       }
       const sha256 = await sha256Of(part);
       if (sha256 === file.sha256) {
-        await rename(part, path);
+        await rename(part, path).catch(ignoreMissing);
+        // Checked again: another process that fetches the same file writes to the same part, and may have moved it first.
+        if (await isIntact(path, file)) return;
+      } else if (sha256 === undefined && (await isIntact(path, file))) {
         return;
       }
       await rm(part, { force: true });
-      failures.push(`${url}: a file with SHA-256 ${sha256}${continued ? ', continued from an earlier part' : ''}`);
+      failures.push(
+        `${url}: a file with SHA-256 ${sha256 ?? 'unknown, as it was taken away'}${continued ? ', continued from an earlier part' : ''}`,
+      );
       // The earlier part may have been of something else: once more, from the start.
       if (!continued) break;
     }

@@ -41,8 +41,8 @@ export interface GlyphDataset extends InMemoryDataset {
  * A class is a few straight and bent pen strokes between the points of a grid; no two are the same, and as long as enough others are found
  * none is another with one stroke added, taken away or exchanged. An example is its class's glyph with the grid points moved, rotated, sheared, scaled
  * and shifted, drawn with a pen of its own width and brightness, with noise on every pixel and in a quarter of the examples a rectangle
- * hidden. At the default distortion a 784-500-500-26 network with batch normalisation classifies about 97 % of unseen examples of 26
- * classes correctly after 2,000 steps of 128.
+ * hidden. At the default distortion a 784-500-500-26 network with batch normalisation, trained with 200 to 1,000 examples of each of 26
+ * classes for 1,000 to 2,000 steps of 128, classifies 95 to 98 % of the test split correctly.
  *
  * The same options give the same bytes on every machine, with any number of threads. Synchronous: about 10 µs of one thread per 28 × 28
  * image, spread over all processors.
