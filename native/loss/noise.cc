@@ -26,8 +26,6 @@ WideProduct multiply_wide(std::uint64_t a, std::uint64_t b) {
   return {a1 * b1 + (middle >> 32) + (middle2 >> 32), a * b};
 }
 
-bool is_weighted(NoiseKind kind) { return kind == NoiseKind::weights || kind == NoiseKind::unigram; }
-
 }  // namespace
 
 double noise_ratio(const LossSpec& spec, std::int64_t classes) {
@@ -36,20 +34,19 @@ double noise_ratio(const LossSpec& spec, std::int64_t classes) {
 }
 
 NoiseSampler::NoiseSampler(const LossSpec& spec, std::int64_t classes)
-    : kind_(spec.noise),
-      key_(spec.seed ^ stream_key),
-      classes_(classes),
-      log_ratio_(std::log(noise_ratio(spec, classes))) {
+    : kind_(spec.noise), key_(spec.seed ^ stream_key), classes_(classes) {
   const auto k = static_cast<double>(classes);
-  log_classes_ = kind_ == NoiseKind::log_uniform ? std::log(std::log1p(k)) : std::log(k);
-  if (!is_weighted(kind_)) return;
+  const double log_ratio = std::log(noise_ratio(spec, classes));
+  whole_ = std::log1p(k);
+  log_weight_ = static_cast<float>(log_ratio - std::log(k));
+  if (kind_ == NoiseKind::uniform) return;
 
   std::vector<double> share = noise_distribution(spec, classes);
   log_weights_.resize(share.size());
-  for (std::size_t j = 0; j < share.size(); ++j) {
-    log_weights_[j] = static_cast<float>(std::log(share[j]) + log_ratio_);
-    share[j] *= k;  // 1 is one full column
-  }
+  for (std::size_t j = 0; j < share.size(); ++j) log_weights_[j] = static_cast<float>(std::log(share[j]) + log_ratio);
+  if (kind_ == NoiseKind::log_uniform) return;
+
+  for (double& part : share) part *= k;  // 1 is one full column
   // Vose: pair a column that is not full with one that overflows until all are full. Lists of the classes still to do.
   columns_.assign(share.size(), {everything, 0});
   std::vector<std::int32_t> under, over;
@@ -67,30 +64,38 @@ NoiseSampler::NoiseSampler(const LossSpec& spec, std::int64_t classes)
   // What is left on either list is full up to rounding, and keeps its whole column.
 }
 
-std::int32_t NoiseSampler::draw(std::uint64_t step, std::uint64_t number) const {
-  const PhiloxWords block = philox4x32(key_, number >> 1, step);  // 128 bits: two draws
-  const std::uint32_t* words = block.word + 2 * (number & 1);
-  const std::uint64_t random = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
-  const auto k = static_cast<std::uint64_t>(classes_);
+std::int32_t NoiseSampler::from_random(std::uint64_t random) const {
   if (kind_ == NoiseKind::log_uniform) {
     // The cumulative distribution is ln(j + 2)/ln(k + 1) at j: its inverse at u is ⌊(k + 1)^u⌋ − 1.
     const double u = static_cast<double>(random >> 11) * 0x1p-53;
-    const auto power = static_cast<std::int64_t>(std::exp(u * std::log1p(static_cast<double>(k))));
+    const auto power = static_cast<std::int64_t>(std::exp(u * whole_));
     return static_cast<std::int32_t>(std::clamp<std::int64_t>(power - 1, 0, classes_ - 1));
   }
-  const WideProduct product = multiply_wide(random, k);  // high: a column; low: where in it
-  const auto column = static_cast<std::int32_t>(product.high);
+  const WideProduct product = multiply_wide(random, static_cast<std::uint64_t>(classes_));
+  const auto column = static_cast<std::int32_t>(product.high);  // product.low: where in it
   if (kind_ == NoiseKind::uniform) return column;
-  return product.low < columns_[column].keep   ? column
-         : columns_[column].keep == everything ? column
-                                               : columns_[column].alias;
+  const Column& chosen = columns_[column];
+  return product.low < chosen.keep || chosen.keep == everything ? column : chosen.alias;
 }
 
-float NoiseSampler::log_weight(std::int32_t j) const {
-  if (kind_ == NoiseKind::uniform) return static_cast<float>(log_ratio_ - log_classes_);
-  if (kind_ == NoiseKind::log_uniform)
-    return static_cast<float>(std::log(std::log1p(1.0 / (static_cast<double>(j) + 1))) - log_classes_ + log_ratio_);
-  return log_weights_[j];
+std::int32_t NoiseSampler::draw(std::uint64_t step, std::uint64_t number) const {
+  std::int32_t result;
+  draws(step, number, 1, &result);
+  return result;
+}
+
+void NoiseSampler::draws(std::uint64_t step, std::uint64_t first, std::int64_t count, std::int32_t* out) const {
+  // 128 random bits make two draws: numbers 2n and 2n + 1.
+  const std::uint64_t end = first + static_cast<std::uint64_t>(count);
+  for (std::uint64_t pair = first >> 1; 2 * pair < end; ++pair) {
+    const PhiloxWords block = philox4x32(key_, pair, step);
+    for (std::uint64_t half = 0; half < 2; ++half) {
+      const std::uint64_t number = 2 * pair + half;
+      if (number < first || number >= end) continue;
+      const std::uint64_t random = static_cast<std::uint64_t>(block.word[2 * half]) << 32 | block.word[2 * half + 1];
+      out[number - first] = from_random(random);
+    }
+  }
 }
 
 }  // namespace onelogit

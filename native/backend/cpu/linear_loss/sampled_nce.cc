@@ -96,7 +96,7 @@ class SharedDraws final : public SampledNceLinearLoss {
 
  private:
   void draws(const LinearLossArguments& arguments, double scale) override {
-    for (std::size_t s = 0; s < drawn_.size(); ++s) drawn_[s] = sampler_.draw(arguments.step, s);
+    sampler_.draws(arguments.step, 0, static_cast<std::int64_t>(drawn_.size()), drawn_.data());
     std::sort(drawn_.begin(), drawn_.end());
     std::size_t s = 0;
     while (s < drawn_.size()) {
@@ -194,8 +194,8 @@ class DrawsPerExample final : public SampledNceLinearLoss {
       for (std::int64_t i = begin; i < end; ++i) {
         float* const logits = &gradient_[i * draws];
         std::int32_t* const drawn = &class_[i * draws];
+        sampler_.draws(arguments.step, static_cast<std::uint64_t>(i * draws), draws, drawn);
         for (std::int64_t s = 0; s < draws; ++s) {
-          drawn[s] = sampler_.draw(arguments.step, static_cast<std::uint64_t>(i * draws + s));
           logits[s] = logit(arguments, i, drawn[s], row.data());
           log_weight[s] = sampler_.log_weight(drawn[s]);
           if (plan_.loss.remove_accidental_hits) weight[s] = drawn[s] == arguments.labels[i] ? 0.0f : draw_weight_;

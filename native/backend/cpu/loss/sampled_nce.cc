@@ -64,7 +64,7 @@ class SampledNce final : public LossKernel {
 
   // Fills counted_ with the batch's distinct draws in ascending order; returns their number.
   std::int64_t count_shared_draws(std::uint64_t step) {
-    for (std::int64_t s = 0; s < draws_; ++s) drawn_[s] = sampler_.draw(step, static_cast<std::uint64_t>(s));
+    sampler_.draws(step, 0, draws_, drawn_.data());
     std::sort(drawn_.begin(), drawn_.end());
     std::int64_t distinct = 0;
     for (std::int64_t s = 0; s < draws_;) {
@@ -85,8 +85,10 @@ class SampledNce final : public LossKernel {
     const std::int64_t count = shared_ ? distinct : draws_;
     for (std::int64_t first = 0; first < count; first += gather_length) {
       const std::int64_t length = std::min(gather_length, count - first);
+      if (!shared_) sampler_.draws(step, static_cast<std::uint64_t>(i * draws_ + first), length, column.data());
       for (std::int64_t n = 0; n < length; ++n) {
-        const Counted draw = shared_ ? counted_[first + n] : one_draw(step, i * draws_ + first + n);
+        const Counted draw =
+            shared_ ? counted_[first + n] : Counted{column[n], draw_weight_, sampler_.log_weight(column[n])};
         column[n] = draw.j;
         logit[n] = z[draw.j];
         log_weight[n] = draw.log_weight;
@@ -101,11 +103,6 @@ class SampledNce final : public LossKernel {
     const double shifted = static_cast<double>(z[y]) - static_cast<double>(sampler_.log_weight(y));
     if (gradient != nullptr) gradient[y] += static_cast<float>(nce_label_gradient(shifted) * scale);
     return total + nce_label_value(shifted);
-  }
-
-  Counted one_draw(std::uint64_t step, std::int64_t number) const {
-    const std::int32_t j = sampler_.draw(step, static_cast<std::uint64_t>(number));
-    return {j, draw_weight_, sampler_.log_weight(j)};
   }
 
   NoiseSampler sampler_;
