@@ -126,7 +126,22 @@ test('functions and bound inputs outlive the objects they came from, in any orde
 });
 
 // The sanitizers keep freed memory for a while.
-test.skipIf(process.env.ONELOGIT_SANITIZED)('1,000 loads, disposed of or not, leave no memory behind', async () => {
+const testMemory = test.skipIf(process.env.ONELOGIT_SANITIZED);
+
+testMemory('bound inputs are collected without waiting for the event loop', async () => {
+  const stdout = await expectCleanExit(`
+    const { layers, Model } = await import('${packageUrl}');
+    const slc = await SingleLogitClassifier.load(Model.sequential({ inputShape: [4096], layers: [layers.dense(2)] }));
+    const wide = new Float32Array(4096);
+    const bindMany = (count) => { for (let i = 0; i < count; i++) slc.bind(wide).score(1); };
+    bindMany(5_000);
+    const before = process.memoryUsage().rss;
+    bindMany(50_000); // 16 KB each: 800 MB
+    console.log(JSON.stringify((process.memoryUsage().rss - before) / 2 ** 20));`);
+  expect(JSON.parse(stdout)).toBeLessThan(200);
+});
+
+testMemory('1,000 loads, disposed of or not, leave no memory behind', async () => {
   const stdout = await expectCleanExit(
     `
     const rss = () => process.memoryUsage().rss / 2 ** 20;

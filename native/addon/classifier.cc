@@ -83,22 +83,25 @@ Napi::Value bind_async(const Napi::CallbackInfo& info, const std::shared_ptr<Sco
   if (examples->count != 1)
     throw Error(ErrorKind::range, "ERR_ONELOGIT_LENGTH",
                 "Expected one example for bindAsync but received " + std::to_string(examples->count));
-  // Released on the job's thread, where a Scorer must not end.
-  const std::weak_ptr<Scorer> weak = scorer;
-  return start_job(info.Env(),
-                   [weights, examples, weak, what](Job& job) -> Finish {
-                     auto features = std::make_shared<std::vector<float>>(
-                         static_cast<std::size_t>(weights->trunk().feature_size()));
-                     Trunk::Scratch scratch;
-                     if (!weights->trunk().features(examples->bytes.data(), examples->type, 1, scratch,
-                                                    features->data(), &job.cancelled))
-                       cancelled(what);
-                     return [weights, features, weak, what](Napi::Env env) -> Napi::Value {
-                       const std::shared_ptr<Scorer> alive = weak.lock();
-                       if (!alive || !alive->weights) disposed(what);
-                       return bound_function(env, alive, weights, std::move(*features));
-                     };
-                   })
+  std::vector<Napi::ObjectReference> keep;
+  keep.push_back(Napi::Persistent(owner_of(info.Env(), *scorer)));
+  return start_job(
+             info.Env(),
+             // `keep` holds the scorer. What is captured here is released on the job's thread, where a Scorer must not
+             // end.
+             [weights, examples, scorer = scorer.get(), what](Job& job) -> Finish {
+               auto features =
+                   std::make_shared<std::vector<float>>(static_cast<std::size_t>(weights->trunk().feature_size()));
+               Trunk::Scratch scratch;
+               if (!weights->trunk().features(examples->bytes.data(), examples->type, 1, scratch, features->data(),
+                                              &job.cancelled))
+                 cancelled(what);
+               return [features, scorer, what](Napi::Env env) -> Napi::Value {
+                 if (!scorer->weights) disposed(what);
+                 return Napi::Value(env, bound_function(env, *scorer, features->data()));
+               };
+             },
+             {}, std::move(keep))
       .promise;
 }
 

@@ -2,31 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 namespace onelogit::addon {
-
-// The features of one example and the weights they were made with. Belongs to the function that answers from it.
-struct BoundFeatures {
-  BoundFeatures(const std::shared_ptr<Scorer>& owner, std::shared_ptr<const ClassifierWeights> made_with,
-                std::vector<float> values)
-      : scorer(owner), weights(std::move(made_with)), matrix(&weights->matrix()), features(std::move(values)) {
-    next = scorer->bound;
-    if (next != nullptr) next->previous = this;
-    scorer->bound = this;
-  }
-  BoundFeatures(const BoundFeatures&) = delete;
-  BoundFeatures& operator=(const BoundFeatures&) = delete;
-  ~BoundFeatures() {
-    (previous == nullptr ? scorer->bound : previous->next) = next;
-    if (next != nullptr) next->previous = previous;
-  }
-
-  std::shared_ptr<Scorer> scorer;
-  std::shared_ptr<const ClassifierWeights> weights;
-  const ClassMatrix* matrix;  // null once the classifier was disposed of
-  std::vector<float> features;
-  BoundFeatures *previous = nullptr, *next = nullptr;
-};
 
 Scorer::Scorer(std::shared_ptr<const ClassifierWeights> scored)
     : weights(std::move(scored)),
@@ -44,11 +22,6 @@ void Scorer::dispose() {
   matrix = nullptr;
   scratch = Trunk::Scratch();
   features = {};
-  for (BoundFeatures* each = bound; each != nullptr; each = each->next) {
-    each->matrix = nullptr;
-    each->weights.reset();
-    each->features = {};
-  }
 }
 
 std::int64_t class_id(napi_env env, napi_value value, std::int64_t classes) {
@@ -202,41 +175,39 @@ napi_value score_batch(napi_env env, napi_callback_info info) {
 }
 
 napi_value bind(napi_env env, napi_callback_info info) {
-  // The callback data of every function here is the Scorer; this one needs the pointer that owns it.
-  return called<1, std::shared_ptr<Scorer>>(
-      env, info, [env](std::shared_ptr<Scorer>& scorer, napi_value* arguments) -> napi_value {
-        if (scorer->matrix == nullptr) return nullptr;
-        const float* features = features_of(env, *scorer, arguments[0]);
-        if (features == nullptr) return nullptr;
-        return bound_function(env, scorer, scorer->weights, {features, features + scorer->trunk->feature_size()});
-      });
-}
-
-napi_value score_features(napi_env env, napi_callback_info info) {
-  return called<2, BoundFeatures>(env, info, [env](BoundFeatures& bound, napi_value* arguments) -> napi_value {
-    if (bound.matrix == nullptr) return nullptr;
-    const std::int64_t c = class_id(env, arguments[0], bound.matrix->classes());
-    if (c >= 0) return number(env, bound.matrix->score(bound.features.data(), c));
-    float* out = nullptr;
-    if (!many_arguments(env, *bound.scorer, *bound.matrix, arguments[0], arguments[1], out)) return nullptr;
-    bound.matrix->score_many(bound.features.data(), bound.scorer->ids.data(),
-                             static_cast<std::int64_t>(bound.scorer->ids.size()), out);
-    return yes(env);
+  return called<1, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
+    if (scorer.matrix == nullptr) return nullptr;
+    const float* features = features_of(env, scorer, arguments[0]);
+    return features == nullptr ? nullptr : bound_function(env, scorer, features);
   });
 }
 
-// An array that the classifier reads without being given it: its memory is shared, which nothing can detach.
-struct BoundArray {
-  std::shared_ptr<Scorer> scorer;
-  ExampleView view;
+// A bound input: this, and then its features, in an ArrayBuffer that only its function holds.
+struct alignas(64) BoundFeatures {
+  Scorer* scorer;
+  const float* values() const { return reinterpret_cast<const float*>(this + 1); }
 };
 
-napi_value score_array(napi_env env, napi_callback_info info) {
-  return called<1, BoundArray>(env, info, [env](BoundArray& bound, napi_value* arguments) -> napi_value {
-    Scorer& scorer = *bound.scorer;
+napi_value score_features(napi_env env, napi_callback_info info) {
+  return called<2, const BoundFeatures>(
+      env, info, [env](const BoundFeatures& bound, napi_value* arguments) -> napi_value {
+        const ClassMatrix* matrix = bound.scorer->matrix;
+        if (matrix == nullptr) return nullptr;
+        const std::int64_t c = class_id(env, arguments[0], matrix->classes());
+        if (c >= 0) return number(env, matrix->score(bound.values(), c));
+        float* out = nullptr;
+        std::vector<std::int32_t>& ids = bound.scorer->ids;
+        if (!many_arguments(env, *bound.scorer, *matrix, arguments[0], arguments[1], out)) return nullptr;
+        matrix->score_many(bound.values(), ids.data(), static_cast<std::int64_t>(ids.size()), out);
+        return yes(env);
+      });
+}
+
+napi_value score_bound(napi_env env, napi_callback_info info) {
+  return called<1, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
     if (scorer.matrix == nullptr) return nullptr;
     const std::int64_t c = class_id(env, arguments[0], scorer.matrix->classes());
-    return c < 0 ? nullptr : number(env, scorer.matrix->score(features_of(scorer, bound.view), c));
+    return c < 0 ? nullptr : number(env, scorer.matrix->score(features_of(scorer, scorer.input), c));
   });
 }
 
@@ -244,69 +215,74 @@ void check(napi_env env, napi_status status) {
   if (status != napi_ok) throw Napi::Error::New(env);
 }
 
-// A function whose callback data is `data`, which lives as long as it does.
-template <class Data>
-napi_value owning_function(napi_env env, const char* name, napi_callback callback, std::unique_ptr<Data> data) {
+// A function whose callback data is the Scorer, or lies in `memory`; it keeps both alive.
+napi_value function_of(napi_env env, const Scorer& scorer, const char* name, napi_callback callback, void* data,
+                       napi_value memory = nullptr) {
   napi_value function = nullptr;
-  check(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data.get(), &function));
-  check(env, napi_add_finalizer(
-                 env, function, data.get(), [](napi_env, void* owned, void*) { delete static_cast<Data*>(owned); },
-                 nullptr, nullptr));
-  data.release();
+  check(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data, &function));
+  check(env, napi_set_named_property(env, function, "owner", owner_of(env, scorer)));
+  if (memory != nullptr) check(env, napi_set_named_property(env, function, "memory", memory));
   return function;
 }
 
-// The same with the Scorer itself as callback data: one indirection less in every call.
-napi_value scorer_function(napi_env env, const char* name, napi_callback callback,
-                           const std::shared_ptr<Scorer>& scorer) {
-  napi_value function = nullptr;
-  auto owner = std::make_unique<std::shared_ptr<Scorer>>(scorer);
-  check(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, scorer.get(), &function));
-  check(env, napi_add_finalizer(
-                 env, function, owner.get(),
-                 [](napi_env, void* owned, void*) { delete static_cast<std::shared_ptr<Scorer>*>(owned); }, nullptr,
-                 nullptr));
-  owner.release();
-  return function;
-}
-
-// scoreBoundTo(array)
+// Shared memory cannot be detached, and this array's is not let go: the pointer stays good.
 napi_value score_bound_to(napi_env env, napi_callback_info info) {
-  return called<1, std::shared_ptr<Scorer>>(
-      env, info, [env](std::shared_ptr<Scorer>& scorer, napi_value* arguments) -> napi_value {
-        if (scorer->matrix == nullptr) return nullptr;
-        ExampleView view;
-        napi_value buffer = nullptr;
-        bool detachable = true;
-        if (!example_view(env, arguments[0], view) ||
-            view.length != static_cast<std::size_t>(scorer->trunk->input_size()) ||
-            napi_get_typedarray_info(env, arguments[0], nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
-            napi_is_arraybuffer(env, buffer, &detachable) != napi_ok || detachable)
-          return nullptr;
-        const napi_value function =
-            owning_function(env, "scoreBound", score_array, std::make_unique<BoundArray>(BoundArray{scorer, view}));
-        check(env, napi_set_named_property(env, function, "input", arguments[0]));  // keeps the memory alive
-        return function;
-      });
+  return called<1, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
+    if (scorer.matrix == nullptr || scorer.input.data != nullptr) return nullptr;
+    ExampleView view;
+    napi_value buffer = nullptr;
+    bool detachable = true;
+    if (!example_view(env, arguments[0], view) || view.length != static_cast<std::size_t>(scorer.trunk->input_size()) ||
+        napi_get_typedarray_info(env, arguments[0], nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
+        napi_is_arraybuffer(env, buffer, &detachable) != napi_ok || detachable)
+      return nullptr;
+    const napi_value function = function_of(env, scorer, "scoreBound", score_bound, &scorer, arguments[0]);
+    scorer.input = view;
+    return function;
+  });
 }
 
 }  // namespace
 
-Napi::Value bound_function(Napi::Env env, const std::shared_ptr<Scorer>& scorer,
-                           std::shared_ptr<const ClassifierWeights> weights, std::vector<float> features) {
-  return Napi::Value(env,
-                     owning_function(env, "score", score_features,
-                                     std::make_unique<BoundFeatures>(scorer, std::move(weights), std::move(features))));
+napi_value bound_function(napi_env env, Scorer& scorer, const float* features) {
+  const std::size_t bytes = static_cast<std::size_t>(scorer.matrix->features()) * sizeof(float);
+  std::size_t space = sizeof(BoundFeatures) + bytes + alignof(BoundFeatures);
+  void* memory = nullptr;
+  napi_value buffer = nullptr;
+  check(env, napi_create_arraybuffer(env, space, &memory, &buffer));
+  auto* bound =
+      new (std::align(alignof(BoundFeatures), sizeof(BoundFeatures) + bytes, memory, space)) BoundFeatures{&scorer};
+  std::memcpy(bound + 1, features, bytes);
+  return function_of(env, scorer, "score", score_features, bound, buffer);
+}
+
+Napi::Object owner_of(Napi::Env env, const Scorer& scorer) {
+  napi_value owner = nullptr;
+  check(env, napi_get_reference_value(env, scorer.owner, &owner));
+  return Napi::Object(env, owner);
 }
 
 void add_scoring_functions(Napi::Env env, const Napi::Object& object, const std::shared_ptr<Scorer>& scorer) {
-  const auto add = [&](const char* name, napi_value function) { object.Set(name, Napi::Value(env, function)); };
-  const auto owned = [&] { return std::make_unique<std::shared_ptr<Scorer>>(scorer); };
-  add("score", scorer_function(env, "score", score, scorer));
-  add("scoreMany", scorer_function(env, "scoreMany", score_many, scorer));
-  add("scoreBatch", scorer_function(env, "scoreBatch", score_batch, scorer));
-  add("bind", owning_function(env, "bind", bind, owned()));
-  add("scoreBoundTo", owning_function(env, "scoreBoundTo", score_bound_to, owned()));
+  const Napi::Object owner = Napi::Object::New(env);
+  auto held = std::make_unique<std::shared_ptr<Scorer>>(scorer);
+  check(env, napi_create_reference(env, owner, 0, &scorer->owner));
+  check(env, napi_add_finalizer(
+                 env, owner, held.get(),
+                 [](napi_env of, void* data, void*) {
+                   const std::unique_ptr<std::shared_ptr<Scorer>> released(static_cast<std::shared_ptr<Scorer>*>(data));
+                   napi_delete_reference(of, (*released)->owner);
+                   (*released)->owner = nullptr;
+                 },
+                 nullptr, nullptr));
+  held.release();
+  const auto add = [&](const char* name, napi_callback callback) {
+    object.Set(name, Napi::Value(env, function_of(env, *scorer, name, callback, scorer.get())));
+  };
+  add("score", score);
+  add("scoreMany", score_many);
+  add("scoreBatch", score_batch);
+  add("bind", bind);
+  add("scoreBoundTo", score_bound_to);
 }
 
 }  // namespace onelogit::addon

@@ -15,9 +15,16 @@
 
 namespace onelogit::addon {
 
-struct BoundFeatures;
+// A typed array of examples that a classifier takes.
+struct ExampleView {
+  const void* data = nullptr;
+  std::size_t length = 0;
+  ExampleType type = ExampleType::float32;
+};
 
-// Used on its environment's JavaScript thread only. Jobs hold the weights, never this.
+// Used on its environment's JavaScript thread only. Jobs hold the weights, never this. One JavaScript object, `owner`,
+// owns it; every function keeps that object alive through a property, so the functions themselves need no finalizer:
+// thousands of bound inputs a second come and go in one turn of the event loop, before any finalizer would run.
 struct Scorer {
   explicit Scorer(std::shared_ptr<const ClassifierWeights> scored);
   void dispose();
@@ -26,9 +33,10 @@ struct Scorer {
   const Trunk* trunk = nullptr;                      // the same
   const ClassMatrix* matrix = nullptr;
   Trunk::Scratch scratch;
-  std::vector<float> features;     // of the example asked about
-  std::vector<std::int32_t> ids;   // of scoreMany, copied: shared memory may change after it was checked
-  BoundFeatures* bound = nullptr;  // list of all that are alive
+  std::vector<float> features;    // of the example asked about
+  std::vector<std::int32_t> ids;  // of scoreMany, copied: shared memory may change after it was checked
+  ExampleView input;              // what scoreBound reads
+  napi_ref owner = nullptr;       // weak
 };
 
 // Adds to `object`:
@@ -40,20 +48,16 @@ struct Scorer {
 // All answer undefined for wrong arguments, and after dispose.
 void add_scoring_functions(Napi::Env env, const Napi::Object& object, const std::shared_ptr<Scorer>& scorer);
 
-// What `bind` returns, for features that were computed elsewhere.
-Napi::Value bound_function(Napi::Env env, const std::shared_ptr<Scorer>& scorer,
-                           std::shared_ptr<const ClassifierWeights> weights, std::vector<float> features);
+// The object that owns a Scorer, while one of its functions is alive.
+Napi::Object owner_of(Napi::Env env, const Scorer& scorer);
+
+// What `bind` returns, for features that were computed elsewhere. The owner must be alive.
+napi_value bound_function(napi_env env, Scorer& scorer, const float* features);
 
 // An integer in [0, classes), or −1 for anything else.
 std::int64_t class_id(napi_env env, napi_value value, std::int64_t classes);
 
-// A typed array of examples that a classifier takes.
-struct ExampleView {
-  const void* data = nullptr;
-  std::size_t length = 0;
-  ExampleType type = ExampleType::float32;
-};
-// False for anything else. The memory is valid until JavaScript runs again.
+// Looks at a typed array; false for anything else. The memory is valid until JavaScript runs again.
 bool example_view(napi_env env, napi_value value, ExampleView& view);
 
 // The logits of m examples for class c, into `out`; `cancelled` may be null. False when cancelled.
