@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  datasets,
   layers,
   linearLoss,
   lossAndGradient,
@@ -18,6 +19,7 @@ import {
   zoo,
 } from '../src/index.js';
 import { hostileValues, refusedOrDone } from './helpers/hostile.js';
+import { writeTinyIdx } from './helpers/tiny-idx.js';
 
 type Call = (...args: unknown[]) => unknown;
 // The types forbid what these tests do.
@@ -88,7 +90,10 @@ const targets: Target[] = [
 const directory = mkdtempSync(join(tmpdir(), 'onelogit-hostile-'));
 const before = process.cwd();
 // Some hostile strings are good relative paths.
-beforeAll(() => process.chdir(directory));
+beforeAll(async () => {
+  process.chdir(directory);
+  await writeTinyIdx(join(directory, 'idx'));
+});
 afterAll(() => {
   process.chdir(before);
   rmSync(directory, { recursive: true });
@@ -206,6 +211,8 @@ targets.push(
     valid: () => [dataset(), { precision: 0.5, signal: AbortSignal.timeout(1000) }],
     open: [0],
   },
+  { name: 'datasets.glyphs', call: untyped(datasets.glyphs), valid: () => [{ classes: 3, examplesPerClass: 2, seed: 1 }] },
+  { name: 'datasets.load', call: untyped(datasets.load), valid: () => [join(directory, 'idx'), { split: 'train' }] },
   { name: 'slc.save', call: of(slc.save), valid: () => [join(directory, 'classifier.safetensors')] },
 );
 
