@@ -17,12 +17,20 @@ const options = (steps = 50) => ({
 });
 const code = (name: string) => expect.objectContaining({ code: name });
 
-const throwing = (): object =>
-  Object.defineProperty({}, 'inputs', {
-    get: (): never => {
-      throw new Error('mine');
-    },
-  });
+class Throwing {
+  get inputs(): never {
+    throw new Error('mine');
+  }
+}
+
+const wrongBatches: [string, () => unknown][] = [
+  ['detached inputs', () => ({ inputs: detached(new Float32Array(8 * size)), labels: new Int32Array(8) })],
+  ['detached labels', () => ({ inputs: new Float32Array(8 * size), labels: detached(new Int32Array(8)) })],
+  ['labels of no class', () => ({ inputs: new Float32Array(8 * size), labels: new Int32Array(8).fill(1_000_000) })],
+  ['too few examples', () => ({ inputs: new Float32Array(7 * size), labels: new Int32Array(7) })],
+  ['nothing', () => undefined],
+  ['a getter that throws', () => new Throwing()],
+];
 
 describe('fit', () => {
   test.each(['dispose', 'fit', 'save', 'predict'] as const)('refuses %s from its own progress callback', async (method) => {
@@ -79,14 +87,7 @@ describe('fit', () => {
     expect((await fitting).finalLoss).toBe(undisturbed.finalLoss);
   });
 
-  test.each([
-    ['detached inputs', () => ({ inputs: detached(new Float32Array(8 * size)), labels: new Int32Array(8) })],
-    ['detached labels', () => ({ inputs: new Float32Array(8 * size), labels: detached(new Int32Array(8)) })],
-    ['labels of no class', () => ({ inputs: new Float32Array(8 * size), labels: new Int32Array(8).fill(1_000_000) })],
-    ['too few examples', () => ({ inputs: new Float32Array(7 * size), labels: new Int32Array(7) })],
-    ['nothing', () => undefined],
-    ['a getter that throws', throwing],
-  ] as const)('ends with an error when a reader delivers %s', async (_, batch) => {
+  test.each(wrongBatches)('ends with an error when a reader delivers %s', async (_, batch) => {
     const reader = streamed(data);
     let reads = 0;
     const read: typeof reader.read = async (indices) =>
