@@ -54,11 +54,13 @@ interface ModelDescription {
   preprocessing: unknown;
   split: { fraction: number; seed: number; length: number } | null;
   classNames: boolean;
+  calibrated: boolean;
 }
 
 async function describeModel(path: string): Promise<ModelDescription> {
-  const { Model } = await import('../index.js');
+  const { Model, SingleLogitClassifier } = await import('../index.js');
   const model = await Model.load(path);
+  const classifier = await SingleLogitClassifier.load(path);
   try {
     const { inputShape, classes, features, parameterCount, layers, loss, biasInit, preprocessing, split } = model;
     return {
@@ -74,10 +76,12 @@ async function describeModel(path: string): Promise<ModelDescription> {
       biasInit,
       preprocessing,
       split,
-      classNames: model.classNames !== null,
+      classNames: classifier.classNames !== null,
+      calibrated: classifier.thresholds !== null,
     };
   } finally {
     model.dispose();
+    classifier.dispose();
   }
 }
 
@@ -96,6 +100,7 @@ function modelText(model: ModelDescription): string {
     ['parameters', count(model.parameters)],
     ['loss', lossText],
     ['validation', split === null ? 'none set aside' : `${split.fraction} of ${count(split.length)} examples, seed ${split.seed}`],
+    ['thresholds', model.calibrated ? `${count(model.classes)}` : 'none (onelogit calibrate finds them)'],
   ]);
   return `${facts}\n\n${model.summary}`;
 }

@@ -48,19 +48,21 @@ export interface NumberRange {
   most?: number;
   /** `least` itself is not allowed. */
   above?: boolean;
+  /** `most` itself is not allowed. */
+  below?: boolean;
 }
 
-function describeRange(kind: string, { least = -Infinity, most = Infinity, above = false }: NumberRange): string {
+function describeRange(kind: string, { least = -Infinity, most = Infinity, above = false, below = false }: NumberRange): string {
   if (least === -Infinity && most === Infinity) return kind;
   if (most === Infinity) return above ? `${kind} above ${least}` : `${kind} of at least ${least}`;
-  return `${kind} from ${above ? 'above ' : ''}${least} to ${most}`;
+  return `${kind} from ${above ? 'above ' : ''}${least} to ${below ? 'below ' : ''}${most}`;
 }
 
 /** The number that the whole text spells, within the range; '1e3' and '.5' are fine, '', '0x10', 'ten', '1,000' are not. */
 export function parseNumber(text: string, name: string, kind: 'a number' | 'an integer', range: NumberRange): number {
-  const { least = -Infinity, most = Infinity, above = false } = range;
+  const { least = -Infinity, most = Infinity, above = false, below = false } = range;
   const value = numberPattern.test(text) ? Number(text) : NaN;
-  const fits = Number.isFinite(value) && value >= least && value <= most && !(above && value === least);
+  const fits = Number.isFinite(value) && value >= least && value <= most && !(above && value === least) && !(below && value === most);
   if (!fits || (kind === 'an integer' && !Number.isSafeInteger(value))) throw expected(describeRange(kind, range), name, text);
   return value;
 }

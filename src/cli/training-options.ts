@@ -21,11 +21,11 @@ export const lossOptions = {
 export const optimizerOptions = {
   optimizer: choice('the optimizer', ['sgd', 'adam', 'adamw'], 'sgd'),
   'learning-rate': number('step size (default: 0.1 for sgd, 0.001 for adam and adamw)', { least: 0 }),
-  momentum: number('sgd: from 0 to below 1 (default: 0.9)', { least: 0, most: 1 }),
+  momentum: number('sgd: from 0 to below 1 (default: 0.9)', { least: 0, most: 1, below: true }),
   nesterov: flag('sgd: Nesterov’s momentum'),
   'weight-decay': number('added to the gradient by sgd and adam, decoupled in adamw (default: 0; adamw 0.01)', { least: 0 }),
-  beta1: number('adam, adamw: decay of the first moment (default: 0.9)', { least: 0, most: 1 }),
-  beta2: number('adam, adamw: decay of the second moment (default: 0.999)', { least: 0, most: 1 }),
+  beta1: number('adam, adamw: decay of the first moment (default: 0.9)', { least: 0, most: 1, below: true }),
+  beta2: number('adam, adamw: decay of the second moment (default: 0.999)', { least: 0, most: 1, below: true }),
   epsilon: number('adam, adamw: added to the root of the second moment (default: 1e-8)', { least: 0, above: true }),
   'clip-norm': number('longest allowed gradient; longer ones are scaled down (default: no limit)', { least: 0, above: true }),
 };

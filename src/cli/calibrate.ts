@@ -1,0 +1,99 @@
+/** `onelogit calibrate`: a threshold for every class, chosen on examples that training did not see. */
+import type { Dataset } from '../dataset.js';
+import type { Split } from '../split.js';
+import { defineCommand } from './command.js';
+import { checkWritable } from './files.js';
+import { choice, number, text } from './options.js';
+import { count } from './output.js';
+import { dataOptions } from './training-options.js';
+import { InterruptedError, UsageError } from './usage.js';
+
+const options = {
+  recall: number('the share of a class’s examples that its threshold has to let through', { least: 0, above: true, most: 1, below: true }),
+  precision: number('the share of right answers among those that the threshold lets through', {
+    least: 0,
+    above: true,
+    most: 1,
+    below: true,
+  }),
+  split: choice('the examples to choose by (default: validation, what train --validation set aside)', ['train', 'validation', 'test']),
+  ...dataOptions,
+  out: text('where to save (default: MODEL, replaced)', 'FILE'),
+};
+
+export const command = defineCommand(
+  {
+    name: 'calibrate',
+    summary: 'choose a threshold for every class and store it in the model',
+    description:
+      'Finds, for every class, the threshold on its logit that reaches the wanted recall or precision, and saves the model with them. ' +
+      'The examples are those that training set aside; a model trained without --validation needs --split.',
+    positionals: [
+      { name: 'MODEL', help: 'a model file' },
+      { name: 'DATA', help: 'the directory that it was trained on' },
+    ],
+    options,
+    examples: [
+      ['onelogit calibrate model.safetensors mnist/ --recall 0.9', 'find nine in ten, with as few false alarms as the model allows'],
+      [
+        'onelogit calibrate model.safetensors mnist/ --precision 0.99 --out strict.safetensors',
+        'be right 99 times in 100; keep the original',
+      ],
+    ],
+  },
+  async ({ values, positionals, output, signal }) => {
+    const [path, directory] = positionals as [string, string];
+    const { recall, precision, out = path, split = 'validation' } = values;
+    if ((recall === undefined) === (precision === undefined))
+      throw new UsageError(`Expected exactly one of --recall and --precision but received ${recall === undefined ? 'neither' : 'both'}`);
+    await checkWritable(out, values.out === undefined ? 'MODEL' : '--out');
+    const { datasets, SingleLogitClassifier } = await import('../index.js');
+    const classifier = await SingleLogitClassifier.load(path);
+    try {
+      const format = values.format === undefined ? {} : { format: values.format };
+      const loaded = await datasets.load(directory, { split: split === 'validation' ? 'train' : split, ...format });
+      const dataset = split === 'validation' ? await validationPart(classifier.split, loaded, path) : loaded;
+      const target = recall === undefined ? { precision: precision! } : { recall };
+      const result = await classifier.calibrate(dataset, { ...target, signal });
+      await classifier.save(out);
+      output.result({ ...result, examples: dataset.length, split, ...target, out }, () => {
+        const aim = recall === undefined ? `a precision of ${precision}` : `a recall of ${recall}`;
+        const fallback =
+          result.classesWithFallback === 0
+            ? ''
+            : `; ${count(result.classesWithFallback)} have too few examples, so that their threshold leans on all classes together`;
+        return [
+          `Thresholds of ${count(result.classes)} classes for ${aim}, from ${count(dataset.length)} examples (${split})`,
+          `${count(result.classesMeetingTarget)} classes reach it on these examples${fallback}`,
+          `Saved ${out}`,
+        ].join('\n');
+      });
+    } catch (error) {
+      if (signal.aborted) throw new InterruptedError('Interrupted; nothing was changed');
+      throw error;
+    } finally {
+      classifier.dispose();
+    }
+  },
+  { interruptible: true },
+);
+
+/** What training set aside, made again from what the model recorded. */
+async function validationPart(split: Split | null, dataset: Dataset, path: string): Promise<Dataset> {
+  const [{ OneLogitError }, { splitIndices }, { subset }] = await Promise.all([
+    import('../errors.js'),
+    import('../split.js'),
+    import('../data/subset.js'),
+  ]);
+  if (split === null)
+    throw new OneLogitError(
+      'ERR_ONELOGIT_SPLIT',
+      `Expected a model trained with --validation, or --split train or --split test, but received ${path}, which records no validation part`,
+    );
+  if (split.length !== dataset.length)
+    throw new OneLogitError(
+      'ERR_ONELOGIT_SPLIT',
+      `Expected the data that ${path} was trained on (${split.length} examples) but received ${dataset.length} examples`,
+    );
+  return subset(dataset, splitIndices(split.length, split.fraction, split.seed).validation);
+}

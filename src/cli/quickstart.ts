@@ -1,0 +1,210 @@
+/** `onelogit quickstart`: the whole idea in about a minute. */
+import type { SingleLogitClassifier } from '../classifier.js';
+import type { InMemoryDataset } from '../dataset.js';
+import { defineCommand } from './command.js';
+import { drawImage, sideBySide } from './draw.js';
+import { integer, text } from './options.js';
+import { count, percent, table } from './output.js';
+import { fitState, Progress } from './progress.js';
+import { InterruptedError } from './usage.js';
+
+/** Enough for the losses to differ as they do in the end, and few enough for two cores without a tuned matrix product. */
+const defaultSteps = 1_200;
+const batchSize = 128;
+const hidden = [500, 500];
+const seed = 1;
+const validationFraction = 1 / 12;
+const recall = 0.95;
+const compared = ['cross-entropy', 'batch-cross-entropy'] as const;
+
+const options = {
+  steps: integer('training steps of each network', { least: 1, otherwise: defaultSteps }),
+  data: text('where MNIST is (default: $ONELOGIT_DATA, ../shared/data, then what was downloaded; else generated glyphs)', 'DIR'),
+};
+
+export const command = defineCommand(
+  {
+    name: 'quickstart',
+    summary: 'see it work, in about a minute',
+    description:
+      'Trains the same network with cross-entropy and with batch cross-entropy, shows how well single logits of each tell the classes, ' +
+      'and asks one question about one image. Uses MNIST where it finds it, else generated glyphs; downloads nothing.',
+    positionals: [],
+    options,
+    examples: [
+      ['onelogit quickstart', 'with whatever data there is'],
+      ['onelogit quickstart --data ~/data/mnist', 'with this MNIST'],
+    ],
+  },
+  async ({ values, output, signal }) => {
+    const started = performance.now();
+    const { steps } = values;
+    const { train, test, source } = await findData(values.data);
+    output.line(source.line);
+    output.line(
+      `Twice the same network (${[train.inputShape.reduce((a, b) => a * b, 1), ...hidden, train.classes].join('-')}), ${count(steps)} steps of ${batchSize} images: only the loss differs.\n`,
+    );
+    const [{ losses, optimizers, schedules, SingleLogitClassifier, zoo }, { splitIndices }, { subset }] = await Promise.all([
+      import('../index.js'),
+      import('../split.js'),
+      import('../data/subset.js'),
+    ]);
+    const results = [];
+    let model: ReturnType<typeof zoo.mlp> | undefined;
+    for (const name of compared) {
+      model?.dispose();
+      model = zoo.mlp({ classes: train.classes, inputShape: train.inputShape, hidden, seed });
+      const progress = new Progress(name);
+      let step = 0;
+      try {
+        const fit = await model.fit(train, {
+          loss: losses.byName(name),
+          optimizer: optimizers.sgd({ learningRate: 0.03, momentum: 0.9 }),
+          schedule: schedules.cosine(),
+          steps,
+          batchSize,
+          seed,
+          validation: { fraction: validationFraction, seed },
+          signal,
+          onProgress(state) {
+            step = state.step;
+            progress.update(fitState(state));
+          },
+        });
+        results.push({ fit, evaluation: await model.evaluate(test, { signal }) });
+      } catch (error) {
+        if (signal.aborted) throw new InterruptedError(`Interrupted at step ${step} with ${name}`);
+        throw error;
+      } finally {
+        progress.finish({ keep: false });
+      }
+    }
+    output.line('How well does one logit alone tell its class? Lower is better, on test images:\n');
+    output.line(
+      table(
+        ['loss', '1-AUPRC', '1-P@0.9', '1-P@0.99', 'accuracy'],
+        results.map(({ fit, evaluation }) => [
+          fit.loss,
+          evaluation.oneMinusAuprc.toFixed(4),
+          evaluation.oneMinusPrecisionAt90.toFixed(4),
+          evaluation.oneMinusPrecisionAt99.toFixed(4),
+          percent(evaluation.accuracy),
+        ]),
+      ),
+    );
+
+    // The question goes to the network trained with batch cross-entropy, the last one.
+    const classifier = await SingleLogitClassifier.load(model!);
+    const set = splitIndices(train.length, validationFraction, seed).validation;
+    await classifier.calibrate(subset(train, set), { recall });
+    const classId = 3;
+    const index = test.labels.indexOf(classId);
+    const size = test.inputs.length / test.length;
+    const image = test.inputs.subarray(index * size, (index + 1) * size);
+    const answer = ask(classifier, image, classId);
+    output.line(`\n${source.drawQuestion(classId, image)}`);
+    output.line(
+      `Is this ${test.classNames?.[classId] ?? `a ${classId}`}?  ${answer.matches ? 'Yes' : 'No'}: its logit is ${answer.logit.toFixed(2)}, ` +
+        `the threshold ${answer.threshold.toFixed(2)} (it lets ${100 * recall} % of them through, by held-out images).`,
+    );
+    output.line(
+      `One question takes ${answer.microseconds.toFixed(0)} µs (median): the hidden layers and one logit; the other ${count(train.classes - 1)} are never computed.`,
+    );
+    const seconds = (performance.now() - started) / 1000;
+    output.line(`\nDone in ${seconds.toFixed(0)} s. Next:`);
+    output.line(nextSteps(source.directory));
+    if (output.json)
+      output.result(
+        {
+          data: source.name,
+          directory: source.directory ?? null,
+          classes: train.classes,
+          steps,
+          batchSize,
+          losses: Object.fromEntries(
+            results.map(({ fit, evaluation }) => {
+              const { accuracy, oneMinusAuprc, oneMinusPrecisionAt90, oneMinusPrecisionAt99, misorderedPairs } = evaluation;
+              return [
+                fit.loss,
+                {
+                  accuracy,
+                  oneMinusAuprc,
+                  oneMinusPrecisionAt90,
+                  oneMinusPrecisionAt99,
+                  misorderedPairs,
+                  seconds: fit.seconds,
+                  examplesPerSecond: fit.examplesPerSecond,
+                },
+              ];
+            }),
+          ),
+          question: { class: classId, label: test.labels[index], index, ...answer },
+          seconds,
+        },
+        () => '',
+      );
+    classifier.dispose();
+    model!.dispose();
+  },
+  { interruptible: true },
+);
+
+interface FoundData {
+  train: InMemoryDataset;
+  test: InMemoryDataset;
+  source: {
+    name: 'mnist' | 'glyphs';
+    directory?: string;
+    line: string;
+    /** The image that is asked about, beside what a person has to know to answer. */
+    drawQuestion(classId: number, image: ArrayLike<number>): string;
+  };
+}
+
+/** MNIST where there is one, else glyphs; never a download. A directory that was asked for and has none is an error. */
+async function findData(asked: string | undefined): Promise<FoundData> {
+  const [{ datasets }, { findMnist }] = await Promise.all([import('../index.js'), import('../data/find.js')]);
+  const directory = asked ?? findMnist();
+  if (directory !== undefined) {
+    const [train, test] = [await datasets.load(directory, { split: 'train' }), await datasets.load(directory, { split: 'test' })];
+    const line = `Data: MNIST, ${count(train.length)} training and ${count(test.length)} test images of digits, from ${directory}`;
+    const drawQuestion = (_: number, image: ArrayLike<number>) => drawImage(image, test.inputShape);
+    return { train, test, source: { name: 'mnist', directory, line, drawQuestion } };
+  }
+  const train = datasets.glyphs({ classes: 26, seed, examplesPerClass: 600, split: 'train' });
+  const test = datasets.glyphs({ classes: 26, seed, examplesPerClass: 200, split: 'test' });
+  const line =
+    `Data: ${count(train.length)} training and ${count(test.length)} test images of 26 generated glyphs, since no MNIST was found ` +
+    '(looked in $ONELOGIT_DATA, ../shared/data and the download cache; onelogit download mnist fetches it)';
+  const bare = datasets.glyphs({ classes: 26, seed, examplesPerClass: 1, distortion: 0 });
+  const size = bare.inputs.length / bare.length;
+  const drawQuestion = (classId: number, image: ArrayLike<number>) =>
+    sideBySide(
+      `glyph ${classId}:\n${drawImage(bare.inputs.subarray(classId * size, (classId + 1) * size), bare.inputShape)}`,
+      `the image:\n${drawImage(image, test.inputShape)}`,
+    );
+  return { train, test, source: { name: 'glyphs', line, drawQuestion } };
+}
+
+/** Asks once for the answer, then many times for the time it takes. */
+function ask(classifier: SingleLogitClassifier, image: InMemoryDataset['inputs'], classId: number) {
+  const logit = classifier.score(image, classId);
+  const threshold = classifier.thresholds![classId]!;
+  const times = new Float64Array(1000);
+  for (let i = 0; i < times.length; i++) {
+    const before = process.hrtime.bigint();
+    classifier.score(image, classId);
+    times[i] = Number(process.hrtime.bigint() - before) / 1000;
+  }
+  return { logit, threshold, matches: classifier.matches(image, classId), microseconds: times.sort()[times.length / 2]! };
+}
+
+function nextSteps(directory: string | undefined): string {
+  if (directory === undefined) return '  npx onelogit download mnist        real digits, then this again\n  npx onelogit --help';
+  return [
+    `  npx onelogit train ${directory} --validation 0.1 --out mnist.safetensors`,
+    `  npx onelogit evaluate mnist.safetensors ${directory}`,
+    `  npx onelogit calibrate mnist.safetensors ${directory} --recall 0.9`,
+    `  npx onelogit score mnist.safetensors --class 3 --data ${directory} --index 18`,
+  ].join('\n');
+}
