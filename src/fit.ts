@@ -90,7 +90,7 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
   const result = await runJob(start, sources, plan.signal, what);
   progress?.last(result.progress);
   if (result.cancelled) {
-    const written = checkpointPath === undefined ? '' : `; ${checkpointPath} continues from there`;
+    const written = checkpointPath === undefined || result.steps === 0 ? '' : `; ${checkpointPath} continues from there`;
     throw new AbortError(
       `Expected ${what} to run ${plan.native.steps} steps but its signal was aborted after step ${result.steps}${written}`,
       plan.signal as AbortSignal,

@@ -83,7 +83,7 @@ StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::funct
                                       &owned->done) != napi_ok)
     throw Napi::Error::New(env);
   RunningJob* running = owned.release();
-  const StartedJob started{running->deferred.Promise(), running->job};
+  StartedJob started{running->deferred.Promise(), running->job};
   napi_add_env_cleanup_hook(env, stop, running);
   try {
     running->job->thread = std::thread([running, work = std::move(work)]() mutable {

@@ -99,7 +99,7 @@ std::vector<TensorToWrite> class_names_from_javascript(const Napi::Value& names)
     const auto* first = static_cast<const std::byte*>(data);
     return std::make_shared<const std::vector<std::byte>>(first, first + bytes);
   };
-  const auto writer = [](std::shared_ptr<const std::vector<std::byte>> bytes) {
+  const auto writer = [](const std::shared_ptr<const std::vector<std::byte>>& bytes) {
     return [bytes](const auto& sink) {
       if (!bytes->empty()) sink(bytes->data(), bytes->size());
     };
