@@ -100,11 +100,15 @@ napi_value called(napi_env env, napi_callback_info info, Body body) noexcept {
   void* data = nullptr;
   if (napi_get_cb_info(env, info, &count, arguments, nullptr, &data) != napi_ok) return nullptr;
   try {
-    return body(*static_cast<Data*>(data), arguments);
-  } catch (const Napi::Error& error) {
-    error.ThrowAsJavaScriptException();
-  } catch (const std::exception& error) {
-    to_javascript(Napi::Env(env), error).ThrowAsJavaScriptException();
+    try {
+      return body(*static_cast<Data*>(data), arguments);
+    } catch (const Napi::Error& error) {
+      error.ThrowAsJavaScriptException();
+    } catch (const std::exception& error) {
+      to_javascript(Napi::Env(env), error).ThrowAsJavaScriptException();
+    }
+  } catch (...) {
+    // JavaScript is being terminated and takes no exception any more.
   }
   return nullptr;
 }
@@ -274,7 +278,7 @@ void add_scoring_functions(Napi::Env env, const Napi::Object& object, const std:
                    (*released)->owner = nullptr;
                  },
                  nullptr, nullptr));
-  held.release();
+  static_cast<void>(held.release());  // the finalizer's now
   const auto add = [&](const char* name, napi_callback callback) {
     object.Set(name, Napi::Value(env, function_of(env, *scorer, name, callback, scorer.get())));
   };

@@ -41,7 +41,10 @@ std::string follow_links(const std::string& path) {
     const ssize_t length = ::readlink(target.c_str(), text, sizeof(text));
     if (length < 0) return target;  // not a link, or not there: opening will tell
     const std::string next(text, static_cast<std::size_t>(length));
-    target = next.starts_with('/') ? next : directory_of(target) + "/" + next;
+    if (next.starts_with('/'))
+      target = next;
+    else
+      target = directory_of(target).append("/").append(next);
   }
   fail_at(path, reason(ELOOP));
 }

@@ -56,7 +56,7 @@ void Trunk::fold(Step& dense, const Step& batch_norm, float epsilon) {
 
 const float* Trunk::forward(std::int64_t m, Scratch& scratch) const {
   float* x = scratch.input.as<float>();
-  int next = 0;
+  std::size_t next = 0;
   for (const Step& step : steps_) {
     float* y = x;
     if (!step.layer->memory().output_in_place) {

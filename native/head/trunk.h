@@ -2,6 +2,7 @@
 // needs.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -33,7 +34,8 @@ class Trunk {
   class Scratch {
    private:
     friend class Trunk;
-    Buffer input, hidden[2];
+    Buffer input;
+    std::array<Buffer, 2> hidden;
     std::int64_t rows = 0;
   };
 

@@ -44,7 +44,7 @@ struct Architecture {
 std::vector<Architecture> architectures() {
   const LayerSpec bn = layer("batchNorm"), relu = layer("relu"), flatten = layer("flatten"), dropout = layer("dropout");
   return {
-      {"perceptron", {{28}, {layer("dense", 20), bn, relu, layer("dense", 17), bn, relu, layer("dense", 5)}, 0}, {}},
+      {"perceptron", {{28}, {layer("dense", 20), bn, relu, layer("dense", 32), bn, relu, layer("dense", 5)}, 0}, {}},
       {"image",
        {{5, 4, 3}, {flatten, layer("dense", 9, false), bn, relu, dropout, layer("dense", 4, false)}, 0},
        {1.0f / 255, {0.4f, 0.5f, 0.6f}, {0.2f, 0.25f, 0.3f}}},
