@@ -24,12 +24,48 @@ std::int64_t allocations() { return count.load(std::memory_order_relaxed); }
 
 }  // namespace onelogit::test
 
-// The array and nothrow forms of the standard library call these.
-void* operator new(std::size_t size) { return onelogit::test::counted(size, 0); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return onelogit::test::counted(size, static_cast<std::size_t>(alignment));
+// Every form: a sanitizer brings its own of those that are left out, and two allocators must not mix.
+namespace {
+
+using onelogit::test::counted;
+
+template <class... Alignment>
+void* counted_or_null(std::size_t size, Alignment... alignment) noexcept {
+  try {
+    return counted(size, (std::size_t{0} + ... + static_cast<std::size_t>(alignment)));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
+
+}  // namespace
+
+void* operator new(std::size_t size) { return counted(size, 0); }
+void* operator new[](std::size_t size) { return counted(size, 0); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted_or_null(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return counted_or_null(size); }
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return counted_or_null(size, alignment);
+}
+void* operator new[](std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return counted_or_null(size, alignment);
+}
+
 void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t, const std::nothrow_t&) noexcept { std::free(memory); }
