@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <vector>
@@ -74,10 +75,8 @@ TEST_CASE("noise draws have their distribution's frequencies") {
         std::vector<std::int32_t> drawn(draws);
         sampler.draws(seed + 3, 0, draws, drawn.data());
         std::vector<std::int64_t> counts(static_cast<std::size_t>(k));
-        for (const std::int32_t j : drawn) {
-          REQUIRE((j >= 0 && j < k));
-          ++counts[j];
-        }
+        REQUIRE(std::all_of(drawn.begin(), drawn.end(), [&](std::int32_t j) { return j >= 0 && j < k; }));
+        for (const std::int32_t j : drawn) ++counts[j];
         CAPTURE(static_cast<int>(kind));
         CAPTURE(k);
         CHECK(std::abs(chi_square_deviations(counts, noise_distribution(spec, k), draws)) < 4.5);
@@ -91,7 +90,7 @@ TEST_CASE("extreme weights are drawn in proportion") {
   const NoiseSampler sampler(spec, 3);
   std::vector<std::int32_t> drawn(10'000);
   sampler.draws(0, 0, 10'000, drawn.data());
-  for (const std::int32_t j : drawn) CHECK(j == 1);
+  CHECK(std::all_of(drawn.begin(), drawn.end(), [](std::int32_t j) { return j == 1; }));
   CHECK(sampler.log_weight(0) == doctest::Approx(std::log(1e-38 / 3e38)).epsilon(1e-4));
 }
 
