@@ -58,19 +58,21 @@ export interface BarStyle {
   unicode: boolean;
 }
 
-/** One line of at most `width` columns; the bar takes what the text leaves, and goes before the last detail does. */
+/** One line of at most `width` columns: as many details as leave room for a bar; where even one leaves none, details without a bar. */
 export function barLine(label: string, state: ProgressState, { width, colour, unicode }: BarStyle): string {
   const share = state.total > 0 ? Math.min(1, state.done / state.total) : 0;
   const head = [...(label === '' ? [] : [label]), ...(state.total > 0 ? [`${String(Math.floor(100 * share)).padStart(3)} %`] : [])];
   const left = state.secondsLeft === undefined ? [] : [`${duration(state.secondsLeft)} left`];
   const lengthOf = (parts: readonly string[]) => parts.reduce((sum, part) => sum + part.length + 2, -2);
-  let details = [...state.details];
   const smallestBar = 8;
-  while (details.length > 0 && lengthOf([...head, ...details, ...left]) + 2 + smallestBar > width && details.length > 2)
-    details = details.slice(0, -1);
-  let barWidth = Math.min(30, width - lengthOf([...head, ...details, ...left]) - 2);
-  if (state.total <= 0 || barWidth < smallestBar) barWidth = 0;
-  while (details.length > 0 && lengthOf([...head, ...details, ...left]) > width) details = details.slice(0, -1);
+  const room = (details: readonly string[]) => width - lengthOf([...head, ...details, ...left]);
+  let details = [...state.details];
+  while (details.length > 1 && room(details) < smallestBar + 2) details.pop();
+  const barWidth = state.total > 0 && room(details) >= smallestBar + 2 ? Math.min(30, room(details) - 2) : 0;
+  if (barWidth === 0) {
+    details = [...state.details];
+    while (details.length > 0 && room(details) < 0) details.pop();
+  }
   const parts: string[] = [...head];
   if (barWidth > 0) {
     const filled = Math.round(share * barWidth);
