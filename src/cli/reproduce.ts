@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { lossNames } from '../reproduce/paper.js';
 import { defaultRecipe } from '../reproduce/recipe.js';
 import { defineCommand } from './command.js';
-import { choices, integer, text } from './options.js';
+import { choices, integer, number, text } from './options.js';
 import { count, percent, table } from './output.js';
 import { fitState, Progress } from './progress.js';
 import { InterruptedError, suggestion, UsageError } from './usage.js';
@@ -17,6 +17,7 @@ const options = {
   losses: choices('which losses (default: all that the table has)', lossNames),
   steps: integer('training steps with the chosen learning rate', { least: 1, otherwise: defaultRecipe.steps }),
   'search-steps': integer('training steps of each learning rate that is tried', { least: 1, otherwise: defaultRecipe.searchSteps }),
+  'weight-decay': number('L2 penalty on all parameters, the same for every loss', { least: 0, otherwise: defaultRecipe.weightDecay }),
   seed: integer('of weights, order of the data and the validation part', { otherwise: defaultRecipe.seed }),
   out: text('directory for the results, and for what an interrupted run goes on from', 'DIR', join('bench', 'results')),
 };
@@ -53,7 +54,13 @@ export const command = defineCommand(
         import('../reproduce/report.js'),
       ]);
     const [{ describeMachine, sourceCommit }, { version }] = await Promise.all([import('../machine.js'), import('../version.js')]);
-    const recipe = { ...defaultRecipe, steps: values.steps, searchSteps: values['search-steps'], seed: values.seed };
+    const recipe = {
+      ...defaultRecipe,
+      steps: values.steps,
+      searchSteps: values['search-steps'],
+      weightDecay: values['weight-decay'],
+      seed: values.seed,
+    };
     const losses = (values.losses ?? lossesOf(name)).toSorted((a, b) => lossNames.indexOf(a) - lossNames.indexOf(b));
     if (!output.json) for (const line of describeRecipe(recipe)) output.note(line);
 

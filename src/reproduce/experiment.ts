@@ -33,8 +33,8 @@ function newModel(data: ExperimentData, recipe: Recipe): Model {
 function trainingOptions(loss: LossName, learningRate: number, recipe: Recipe) {
   return {
     loss: losses.byName(loss, lossOptions[loss]),
-    optimizer: optimizers.sgd({ learningRate, momentum: recipe.momentum }),
-    schedule: schedules.cosine(),
+    optimizer: optimizers.sgd({ learningRate, weightDecay: recipe.weightDecay }),
+    schedule: schedules.constant(),
     batchSize: recipe.batchSize,
     seed: recipe.seed,
   };

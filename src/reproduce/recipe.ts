@@ -11,9 +11,8 @@ export interface Recipe {
   /** Steps of the final training, and of each candidate in the search. */
   steps: number;
   searchSteps: number;
-  momentum: number;
-  /** The learning rate follows half a cosine from the candidate to 0. */
-  schedule: 'cosine';
+  /** L2 penalty on all parameters. */
+  weightDecay: number;
   learningRates: readonly number[];
   /** Share of the training examples that the search sets aside and chooses by; the final training uses all of them. */
   validationFraction: number;
@@ -23,10 +22,9 @@ export interface Recipe {
 export const defaultRecipe: Recipe = {
   hidden: [500, 500],
   batchSize: 128,
-  steps: 20_000,
-  searchSteps: 4_000,
-  momentum: 0.9,
-  schedule: 'cosine',
+  steps: 25_000,
+  searchSteps: 1_500,
+  weightDecay: 0.0001,
   learningRates: [1, 0.1, 0.01, 0.001],
   validationFraction: 1 / 6,
   seed: 1,

@@ -27,10 +27,10 @@ function markdownTable(header: readonly string[], rows: readonly (readonly strin
 
 /** The recipe in words, one item a line. */
 export function describeRecipe(recipe: Recipe): string[] {
-  const { hidden, batchSize, steps, searchSteps, momentum, learningRates, validationFraction, seed } = recipe;
+  const { hidden, batchSize, steps, searchSteps, weightDecay, learningRates, validationFraction, seed } = recipe;
   return [
     `network: dense layers of ${hidden.join(', ')} units, each followed by batch normalisation and relu; He initialisation`,
-    `optimizer: sgd, momentum ${momentum}, no weight decay; learning rate along half a cosine down to 0`,
+    `optimizer: sgd without momentum, weight decay ${weightDecay}, constant learning rate`,
     `batch size ${batchSize}, ${steps} steps, seed ${seed}`,
     `learning rate: the one of ${learningRates.join(', ')} with the best classification accuracy on ${(100 * validationFraction).toFixed(1)} % of the training data ` +
       `after ${searchSteps} steps on the rest; then trained anew on all training data. The test data chose nothing.`,
