@@ -1,5 +1,5 @@
-// For arithmetic that several builds share: the scalar reference, the CPU kernels (compiled once per instruction set) and
-// the CUDA kernels. Always inlined, because a symbol compiled for one instruction set must never serve another.
+// For arithmetic that several builds share: the scalar reference, the CPU kernels (compiled once per instruction set)
+// and the CUDA kernels. Always inlined, because a symbol compiled for one instruction set must never serve another.
 #pragma once
 
 #if defined(__CUDACC__)

@@ -1,5 +1,5 @@
-// Philox keys for one purpose out of many, and random words as numbers. Host code only: kernels/*.cc may not call inline
-// functions of shared headers that are not always inlined (dispatch.h).
+// Philox keys for one purpose out of many, and random words as numbers. Host code only: kernels/*.cc may not call
+// inline functions of shared headers that are not always inlined (dispatch.h).
 #pragma once
 
 #include <cstdint>
