@@ -138,4 +138,13 @@ void BatchSequence::check_size(const PendingRead& read) const {
                     std::to_string(read.batch.labels.size()));
 }
 
+BatchSequence::IndicesOf in_order(const std::vector<std::int64_t>& indices, std::int64_t length, std::int64_t rows) {
+  return [&indices, length, rows](std::int64_t number, std::int64_t* out) {
+    const std::int64_t first = number * rows, count = std::min(rows, length - first);
+    for (std::int64_t i = 0; i < count; ++i)
+      out[i] = indices.empty() ? first + i : indices[static_cast<std::size_t>(first + i)];
+    return count;
+  };
+}
+
 }  // namespace onelogit

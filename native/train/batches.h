@@ -96,4 +96,8 @@ class BatchSequence {
   Batch batch_;
 };
 
+// Batches of `rows` (the last may be shorter) of the first `length` examples, or of `indices` when there are any, in
+// order.
+BatchSequence::IndicesOf in_order(const std::vector<std::int64_t>& indices, std::int64_t length, std::int64_t rows);
+
 }  // namespace onelogit

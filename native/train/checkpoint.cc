@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "model/model_file.h"
+#include "train/options_check.h"
 
 namespace onelogit {
 namespace {
@@ -69,9 +70,7 @@ std::string describe_preprocessing(const Preprocessing& p) {
 
 // What must be the same for a run to continue.
 std::map<std::string, std::string> identity_of(const TrainOptions& options) {
-  const std::int64_t length = options.training_indices.empty()
-                                  ? options.training->length()
-                                  : static_cast<std::int64_t>(options.training_indices.size());
+  const std::int64_t length = used_length(*options.training, options.training_indices);
   return {{"training.loss", describe_loss(options.loss)},
           {"training.optimizer", describe_optimizer(options.optimizer)},
           {"training.batchSize", std::to_string(options.batch_size)},

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "error.h"
+#include "train/options_check.h"
 
 namespace onelogit {
 namespace {
@@ -33,7 +34,7 @@ Validation::Validation(Model& model, const TrainOptions& options, const LossSpec
       reader_(reader),
       batch_size_(options.batch_size),
       rows_(rows_per_pass(loss, model.classes(), options.batch_size)),
-      length_(indices_.empty() ? source_.length() : static_cast<std::int64_t>(indices_.size())),
+      length_(used_length(source_, indices_)),
       sum_(loss.reduction == Reduction::sum),
       kernel_(model.backend().make_loss(loss, model.classes(), rows_)),
       labels_(model.backend(), static_cast<std::size_t>(rows_) * sizeof(std::int32_t)),
@@ -43,13 +44,7 @@ Validation::Validation(Model& model, const TrainOptions& options, const LossSpec
 std::optional<ValidationResult> Validation::run(const std::atomic<bool>* cancelled) {
   Backend& backend = model_.backend();
   const std::int64_t passes = (length_ + rows_ - 1) / rows_;
-  BatchSequence batches(source_, reader_, model_.classes(), rows_, 0, passes,
-                        [this](std::int64_t number, std::int64_t* out) {
-                          const std::int64_t first = number * rows_, count = std::min(rows_, length_ - first);
-                          for (std::int64_t i = 0; i < count; ++i)
-                            out[i] = indices_.empty() ? first + i : indices_[static_cast<std::size_t>(first + i)];
-                          return count;
-                        });
+  BatchSequence batches(source_, reader_, model_.classes(), rows_, 0, passes, in_order(indices_, length_, rows_));
   model_.tensors_changed();
   double loss = 0;
   std::int64_t correct = 0;

@@ -1,0 +1,51 @@
+#include "train/options_check.h"
+
+#include <string>
+
+#include "error.h"
+
+namespace onelogit {
+namespace {
+
+[[noreturn]] void reject(const char* code, const std::string& expected, const std::string& what,
+                         const std::string& received) {
+  throw Error(ErrorKind::range, code, "Expected " + expected + " for " + what + " but received " + received);
+}
+
+void check_source(const ExampleSource& source, const std::vector<std::int64_t>& indices, const Model& model,
+                  const std::string& what) {
+  if (source.features() != model.input_size())
+    reject("ERR_ONELOGIT_SHAPE",
+           "examples of " + std::to_string(model.input_size()) + " numbers (the model's inputShape)", what,
+           std::to_string(source.features()));
+  if (source.classes() > model.classes())
+    reject("ERR_ONELOGIT_CLASSES", "at most " + std::to_string(model.classes()) + " classes (the model's outputs)",
+           what, std::to_string(source.classes()));
+  if (used_length(source, indices) < 1) reject("ERR_ONELOGIT_LENGTH", "at least one example", what, "none");
+  for (const std::int64_t index : indices)
+    if (index < 0 || index >= source.length())
+      reject("ERR_ONELOGIT_RANGE", "indices from 0 to " + std::to_string(source.length() - 1), what,
+             std::to_string(index));
+  // All at once, so that a bad label is an error now and not in an hour; a streamed source is checked batch by batch.
+  const ExampleSource::InMemory memory = source.in_memory();
+  if (memory.inputs != nullptr) check_labels(memory.labels, source.length(), model.classes());
+}
+
+}  // namespace
+
+std::int64_t used_length(const ExampleSource& source, const std::vector<std::int64_t>& indices) {
+  return indices.empty() ? source.length() : static_cast<std::int64_t>(indices.size());
+}
+
+void check_options(const Model& model, const TrainOptions& options) {
+  if (options.steps < 1)
+    reject("ERR_ONELOGIT_RANGE", "an integer of at least 1", "steps", std::to_string(options.steps));
+  if (options.batch_size < 1)
+    reject("ERR_ONELOGIT_RANGE", "an integer of at least 1", "batchSize", std::to_string(options.batch_size));
+  if (options.steps > (std::int64_t{1} << 62) / options.batch_size)
+    reject("ERR_ONELOGIT_RANGE", "steps × batchSize below 2^62", "steps", std::to_string(options.steps));
+  check_source(*options.training, options.training_indices, model, "the training data");
+  if (options.validation) check_source(*options.validation, options.validation_indices, model, "the validation data");
+}
+
+}  // namespace onelogit
