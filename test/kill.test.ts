@@ -54,7 +54,8 @@ async function trainAndKill(path: string, delay: number): Promise<number> {
   return step;
 }
 
-test('kill -9 during training leaves a checkpoint that loads and continues, 15 times', async () => {
+// A busy machine takes seconds to start each of the processes.
+test('kill -9 during training leaves a checkpoint that loads and continues, 15 times', { timeout: 600_000 }, async () => {
   using file = temporaryFile('checkpoint.safetensors');
   const random = uniform(Date.now());
   const { inputs } = clouds({ length: 3 });
