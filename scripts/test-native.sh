@@ -39,7 +39,7 @@ run_mode() {
       ;;
     sanitize)
       build sanitize -DONELOGIT_SANITIZE=ON
-      ASAN_OPTIONS=detect_stack_use_after_return=1:${ASAN_OPTIONS-} UBSAN_OPTIONS=print_stacktrace=1:${UBSAN_OPTIONS-} \
+      ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1:${ASAN_OPTIONS-} UBSAN_OPTIONS=print_stacktrace=1:${UBSAN_OPTIONS-} \
         ONELOGIT_TEST_SMALL=1 "$tests"
       ;;
     aarch64)
@@ -49,7 +49,7 @@ run_mode() {
       ;;
     threads)
       build threads -DONELOGIT_SANITIZE=thread -DONELOGIT_BLAS=portable
-      TSAN_OPTIONS=halt_on_error=1:${TSAN_OPTIONS-} ONELOGIT_TEST_SMALL=1 ONELOGIT_THREADS=4 "$tests"
+      TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:${TSAN_OPTIONS-} ONELOGIT_TEST_SMALL=1 ONELOGIT_THREADS=4 "$tests"
       ;;
     *)
       echo "Expected plain, portable, sanitize, aarch64 or threads for the mode but received '$1'" >&2

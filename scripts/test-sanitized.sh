@@ -11,6 +11,6 @@ library() { "${CXX:-g++}" -print-file-name="$1"; }
 preload="$(library libasan.so) $(library libubsan.so) $(library libstdc++.so.6)"
 export ONELOGIT_PREBUILD=$PWD/build-sanitize
 export ONELOGIT_SANITIZED=1 # tests that measure time or memory skip, and say so
-export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=1:${ASAN_OPTIONS-}
+export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:abort_on_error=1:detect_stack_use_after_return=1:${ASAN_OPTIONS-}
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:${UBSAN_OPTIONS-}
 LD_PRELOAD=$preload exec node node_modules/vitest/vitest.mjs run "$@"
