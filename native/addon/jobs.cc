@@ -4,8 +4,15 @@
 // Order at the end of an environment (process exit, worker.terminate()): Node runs clean-up hooks last in, first out.
 // Every job adds its own hook after its thread-safe functions were made, so the thread is stopped and joined while they
 // still exist. A thread therefore never calls into one that is gone.
+//
+// process.exit() on the main thread runs no clean-up hooks: it calls exit(), and libraries are finalised (OpenBLAS
+// frees its buffers) while threads still compute. An exit handler, which comes before that, stops and joins what is
+// left.
 
+#include <cstdlib>
 #include <exception>
+#include <mutex>
+#include <set>
 #include <system_error>
 
 #include "addon/addon.h"
@@ -26,9 +33,43 @@ struct RunningJob {
   std::exception_ptr error;
 };
 
+// The jobs of all environments. Never destroyed: it is used while the process ends.
+struct Registry {
+  std::mutex mutex;
+  std::set<std::shared_ptr<Job>> jobs;
+};
+Registry& registry() {
+  static auto* const all = new Registry;
+  return *all;
+}
+
+void stop_all() {
+  std::set<std::shared_ptr<Job>> jobs;
+  {
+    const std::lock_guard<std::mutex> lock(registry().mutex);
+    jobs.swap(registry().jobs);
+  }
+  for (const auto& job : jobs) job->cancel();
+  for (const auto& job : jobs)
+    if (job->thread.joinable()) job->thread.join();
+}
+
+void add_to_registry(const std::shared_ptr<Job>& job) {
+  static std::once_flag once;
+  std::call_once(once, [] { std::atexit(stop_all); });
+  const std::lock_guard<std::mutex> lock(registry().mutex);
+  registry().jobs.insert(job);
+}
+
+void remove_from_registry(const std::shared_ptr<Job>& job) {
+  const std::lock_guard<std::mutex> lock(registry().mutex);
+  registry().jobs.erase(job);
+}
+
 // The clean-up hook.
 void stop(void* data) {
   auto* running = static_cast<RunningJob*>(data);
+  remove_from_registry(running->job);
   running->job->cancel();
   if (running->job->thread.joinable()) running->job->thread.join();
   // Nobody will be told. What the result holds is given back here; references die with their environment.
@@ -54,6 +95,7 @@ void finished(napi_env env, napi_value, void*, void* data) {
   const std::unique_ptr<RunningJob> running(static_cast<RunningJob*>(data));
   if (env == nullptr) return;
   napi_remove_env_cleanup_hook(env, stop, running.get());
+  remove_from_registry(running->job);
   try {
     Napi::HandleScope scope(env);
     if (running->job->thread.joinable()) running->job->thread.join();  // past its last statement that waits
@@ -85,6 +127,7 @@ StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::funct
   RunningJob* running = owned.release();
   StartedJob started{running->deferred.Promise(), running->job};
   napi_add_env_cleanup_hook(env, stop, running);
+  add_to_registry(running->job);
   try {
     running->job->thread = std::thread([running, work = std::move(work)]() mutable {
       const std::shared_ptr<Job> job = running->job;
@@ -104,6 +147,7 @@ StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::funct
     });
   } catch (const std::system_error&) {
     napi_remove_env_cleanup_hook(env, stop, running);
+    remove_from_registry(running->job);
     napi_release_threadsafe_function(running->done, napi_tsfn_abort);
     delete running;
     throw Error(ErrorKind::operation, "ERR_ONELOGIT_THREAD",
