@@ -79,7 +79,7 @@ std::int32_t NoiseSampler::from_random(std::uint64_t random) const {
 }
 
 std::int32_t NoiseSampler::draw(std::uint64_t step, std::uint64_t number) const {
-  std::int32_t result;
+  std::int32_t result = 0;
   draws(step, number, 1, &result);
   return result;
 }

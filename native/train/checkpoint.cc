@@ -142,7 +142,7 @@ std::optional<Preprocessing> parse_preprocessing(const std::string& text) {
 std::optional<Preprocessing> preprocessing_of(const SafetensorsFile& file, const Model& model) {
   const std::string& text = entry(file, "training.preprocessing");
   if (text == "unset") return std::nullopt;
-  const std::optional<Preprocessing> result = parse_preprocessing(text);
+  std::optional<Preprocessing> result = parse_preprocessing(text);
   if (!result) reject(file.path(), "numbers in 'training.preprocessing'", "'" + text + "'");
   if (model.preprocessing && describe_preprocessing(*model.preprocessing) != describe_preprocessing(*result))
     reject(file.path(), "the model's preprocessing (" + describe_preprocessing(*model.preprocessing) + ")", text);
@@ -194,7 +194,9 @@ TrainingState read_checkpoint(Model& model, const TrainOptions& options) {
   for (const auto& [name, expected] : identity_of(options)) {
     const std::string& received = entry(file, name);
     if (received != expected)
-      reject(file.path(), "a checkpoint of this run (" + name + ": " + expected + ")", received);
+      reject(file.path(),
+             std::string("a checkpoint of this run (").append(name).append(": ").append(expected).append(")"),
+             received);
   }
   if (state.step > options.steps)
     reject(file.path(), "a checkpoint of at most " + std::to_string(options.steps) + " steps",

@@ -12,7 +12,8 @@ double ScheduleSpec::multiple(std::int64_t step, std::int64_t total_steps) const
     case Kind::constant:
       return 1.0;
     case Kind::step:
-      return every > 0 ? std::pow(factor, static_cast<double>(step / every)) : 1.0;
+      // Whole periods only: an integer division on purpose.
+      return every > 0 ? std::pow(factor, step / every) : 1.0;
     case Kind::cosine: {
       // Loshchilov and Hutter 2017, without restarts.
       const std::int64_t length = steps > 0 ? steps : total_steps - warmup_steps;
