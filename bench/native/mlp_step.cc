@@ -162,6 +162,14 @@ void run(std::int64_t m, int repetitions) {
     }
     if (repetition >= 0) steps.push_back(elapsed(step_start));
   }
+  std::vector<double> regions;
+  for (int repetition = 0; repetition < 1000; ++repetition) {
+    const auto start = std::chrono::steady_clock::now();
+    parallel_slices(thread_count(), [](int) {});
+    regions.push_back(elapsed(start));
+  }
+  const Timing region = summarize(regions);
+  std::printf("an empty parallel region: %.2f us (best %.2f us)\n", region.median, region.best);
   double products = 0, best_products = 0, rest = 0, flops = 0;
   std::printf("%-32s %9s %9s %9s\n", "operation", "median us", "best us", "GFLOP/s");
   for (std::size_t i = 0; i < operations.size(); ++i) {

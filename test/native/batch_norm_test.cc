@@ -4,6 +4,7 @@
 #include "backend/cpu/kernels/batch_norm.h"
 #include "random_values.h"
 #include "simd_levels.h"
+#include "small_run.h"
 
 namespace onelogit {
 namespace {

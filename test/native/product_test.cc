@@ -11,6 +11,7 @@
 #include "backend/cpu/threads.h"
 #include "random_values.h"
 #include "simd_levels.h"
+#include "small_run.h"
 
 namespace onelogit {
 namespace {
@@ -132,6 +133,20 @@ TEST_CASE("every tile of the portable gemm: all heights and widths up to two til
         wrong += c.wrong();
       }
     CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("blocks that fill the workspace of the portable gemm, to its last element") {
+  for (const auto& [name, kernels] : ONELOGIT_SIMD_TABLES(gemm_kernels)) {
+    CAPTURE(name);
+    // Exactly as large as the kernel asks for, so that a sanitizer sees a write beyond it.
+    const auto memory = workspace(kernels);
+    for (const Shape& shape : {Shape{3, 2048, 512}, Shape{3, 1020, 512}, Shape{3, 1021, 513}, Shape{257, 3, 1024}})
+      for (const bool transposed : {false, true}) {
+        Case c(transposed, transposed, shape.m, shape.n, shape.k, 1.0f, 0.0f, 0);
+        kernels.gemm(c.product, memory.get());
+        CHECK(c.wrong() == 0);
+      }
   }
 }
 

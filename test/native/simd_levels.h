@@ -1,8 +1,7 @@
 // The kernel tables of every instruction set that this processor has, so that one run of the tests checks them all.
 #pragma once
 
-#include <cstdlib>
-#include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "backend/cpu/kernels/dispatch.h"
@@ -35,11 +34,5 @@ inline bool has_avx512() {
     { "portable", portable::name##_table }                                                        \
   }
 #endif
-
-// $ONELOGIT_TEST_SMALL=1: fewer and smaller cases, for runs under an emulator.
-inline bool small_run() {
-  const char* const text = std::getenv("ONELOGIT_TEST_SMALL");
-  return text != nullptr && std::string_view(text) == "1";
-}
 
 }  // namespace onelogit::test

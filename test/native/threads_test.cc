@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "backend/cpu/threads.h"
-#include "simd_levels.h"
+#include "small_run.h"
 
 namespace onelogit {
 namespace {

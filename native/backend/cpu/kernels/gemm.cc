@@ -24,8 +24,9 @@ constexpr int tile_rows = 4, tile_vectors = 2;  // 8 of 16
 constexpr std::int64_t tile_columns = tile_vectors * lanes;
 
 // A block of A (512 KiB) stays in the second-level cache, a strip of B in the first or second.
-constexpr std::int64_t most_rows = 256, most_depth = 512, most_columns = 1024;
+constexpr std::int64_t most_rows = 256, most_depth = 512, most_columns = 1024 / tile_columns * tile_columns;
 
+// Of float32; packing may write a vector past the end.
 constexpr std::int64_t a_size = most_rows * most_depth + 64, b_size = most_depth * most_columns + 64;
 
 // C tile (rows × columns, columns ≤ vectors·lanes) = a strip · b strip + beta · C tile.
@@ -37,12 +38,24 @@ void multiply_tile(std::int64_t k, const float* a, const float* b, float beta, f
     VectorF right[vectors];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) right[v] = load(b + v * lanes);
+#if defined(__aarch64__)
+    // Multiplying by one lane is part of the instruction; eight broadcasts would take registers that the sums need.
+    VectorF left[(rows + lanes - 1) / lanes];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r += lanes) left[r / lanes] = load(a + r);
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) sum[r][v] += right[v] * left[r / lanes][r % lanes];
+    }
+#else
 #pragma GCC unroll 16
     for (int r = 0; r < rows; ++r) {
       const VectorF left = broadcast(a[r]);
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) sum[r][v] += left * right[v];
     }
+#endif
   }
   const std::int64_t last = columns - (vectors - 1) * lanes;  // columns of the last vector
 #pragma GCC unroll 16

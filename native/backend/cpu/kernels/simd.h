@@ -12,11 +12,11 @@ namespace onelogit::ONELOGIT_SIMD {
 namespace {
 
 #if defined(__AVX512F__)
-constexpr int lanes = 16;
+inline constexpr int lanes = 16;
 #elif defined(__AVX2__)
-constexpr int lanes = 8;
+inline constexpr int lanes = 8;
 #else
-constexpr int lanes = 4;
+inline constexpr int lanes = 4;
 #endif
 
 typedef float VectorF __attribute__((vector_size(4 * lanes)));
