@@ -59,7 +59,7 @@ export const command = defineCommand(
       try {
         const fit = await model.fit(train, {
           loss: losses.byName(name),
-          optimizer: optimizers.sgd({ learningRate: 0.03, momentum: 0.9 }),
+          optimizer: optimizers.sgd({ learningRate: 0.1, momentum: 0.9, clipNorm: 1 }),
           schedule: schedules.cosine(),
           steps,
           batchSize,
