@@ -33,7 +33,7 @@ export function describeRecipe(recipe: Recipe): string[] {
     `optimizer: sgd without momentum, weight decay ${weightDecay}, constant learning rate`,
     `batch size ${batchSize}, ${steps} steps, seed ${seed}`,
     `learning rate: the one of ${learningRates.join(', ')} with the best classification accuracy on ${(100 * validationFraction).toFixed(1)} % of the training data ` +
-      `after ${searchSteps} steps on the rest; then trained anew on all training data. The test data chose nothing.`,
+      `after ${searchSteps} steps on the rest; then trained anew on all training data. The test data chose no learning rate; the rest of this recipe was settled with test scores in sight.`,
     'bias of the last layer: initialised from the loss (binary-cross-entropy -ln(k-1), self-normalization -ln k, nce ln q), else zeros',
   ];
 }
