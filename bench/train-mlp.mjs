@@ -5,14 +5,15 @@
 //   npm run build && npm ci --prefix bench && node bench/train-mlp.mjs [--rounds 11] [--threads 2] [--check] [--no-write]
 //
 // Contestants take turns, one running at a time; ratios are taken within a round, then their median, smallest and largest.
-// PyTorch takes part when `python3` or /usr/bin/python3 has torch, TensorFlow.js when it is installed in bench/.
+// PyTorch takes part when `python3` or /usr/bin/python3 has torch, with the fastest of several thread settings (lib/pytorch.mjs);
+// TensorFlow.js when it is installed in bench/.
 // --check: exit status 1 unless products/step ≥ 0.75, ≥ 2× PyTorch and ≥ 40× TensorFlow.js. Run it on a quiet machine.
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Contestant } from './lib/contestant.mjs';
 import { commit, machine, version } from './lib/machine.mjs';
+import { findPython, startPyTorch } from './lib/pytorch.mjs';
 import { format, ratios, spread } from './lib/statistics.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -35,14 +36,20 @@ const config = (warmUp) => JSON.stringify({ ...task, warmUp });
 const where = machine();
 if (where.loadAverageBefore > 0.5) console.error(`The load average is ${where.loadAverageBefore}: other programs distort these timings.`);
 
-const contestants = { onelogit: new Contestant('onelogit', process.execPath, [here('contestants/train_mlp_onelogit.mjs'), config(200)]) };
-const python = ['python3', '/usr/bin/python3'].find((path) => spawnSync(path, ['-c', 'import torch']).status === 0);
-if (python) contestants.pytorch = new Contestant('pytorch', python, [here('contestants/train_mlp.py'), config(50)]);
-if (existsSync(here('node_modules/@tensorflow/tfjs-backend-wasm')))
-  contestants.tfjs = new Contestant('tfjs', process.execPath, [here('contestants/train_mlp_tfjs.mjs'), config(5)]);
-
+const contestants = {};
 const introductions = {};
-for (const [name, contestant] of Object.entries(contestants)) introductions[name] = await contestant.next();
+const python = findPython();
+const pytorch = python && (await startPyTorch(python, [here('contestants/train_mlp.py'), config(50)], threads, { steps: 200 }));
+if (pytorch) {
+  contestants.pytorch = pytorch.contestant;
+  introductions.pytorch = pytorch.introduction;
+}
+const start = async (name, script, warmUp) => {
+  contestants[name] = new Contestant(name, process.execPath, [here(script), config(warmUp)]);
+  introductions[name] = await contestants[name].next();
+};
+await start('onelogit', 'contestants/train_mlp_onelogit.mjs', 200);
+if (existsSync(here('node_modules/@tensorflow/tfjs-backend-wasm'))) await start('tfjs', 'contestants/train_mlp_tfjs.mjs', 5);
 
 // Steps a turn: about a second each.
 const turns = [
@@ -67,7 +74,7 @@ const comparisons = {
 const titles = {
   products: 'its matrix products alone',
   onelogit: `onelogit ${version}, whole model.fit`,
-  pytorch: `PyTorch ${introductions.pytorch?.version}, eager, ${threads} threads`,
+  pytorch: `PyTorch ${introductions.pytorch?.version}, eager, ${threads} threads, ${pytorch?.setting}`,
   tfjs: `TensorFlow.js ${introductions.tfjs?.version}`,
 };
 const { cpu } = introductions.onelogit.backend;
@@ -84,6 +91,7 @@ const result = {
     pytorch: introductions.pytorch?.version ?? 'not installed',
     tfjs: introductions.tfjs?.version ?? 'not installed',
   },
+  ...(pytorch && { pytorchSettings: pytorch.tried }),
   task,
   milliseconds: Object.fromEntries(Object.entries(times).map(([name, values]) => [name, { ...spread(values), rounds: values }])),
   comparisons,
@@ -103,6 +111,9 @@ const lines = [
   `${where.memoryGiB} GiB, ${where.system}, Node ${process.versions.node}, matrix products by ${cpu.blas}; load average before: ${where.loadAverageBefore.toFixed(2)}.`,
   `${rounds} rounds, contestants taking turns; ratios within a round. Ours includes drawing and converting the examples; the others get`,
   'batches cut beforehand. TensorFlow.js has no threads in Node.',
+  ...(pytorch
+    ? ['', `PyTorch's settings tried: ${pytorch.tried.map(({ setting, milliseconds }) => `${setting}: ${milliseconds.toFixed(2)} ms`).join('; ')}.`]
+    : []),
   '',
   `    ${result.command}`,
   '',

@@ -8,9 +8,9 @@ export class Contestant {
   #lines;
   #errors = '';
 
-  constructor(name, command, args) {
+  constructor(name, command, args, environment = {}) {
     this.name = name;
-    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
     this.#child.stderr.on('data', (chunk) => {
       this.#errors = (this.#errors + chunk).slice(-4000);
     });
