@@ -36,7 +36,11 @@ describe('README', () => {
       // Only where the package comes from is changed.
       const index = pathToFileURL(join(root, 'dist/index.js')).href;
       await writeFile(join(directory, 'example.mjs'), example!.replace("from 'onelogit'", `from ${JSON.stringify(index)}`));
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, ['example.mjs'], { cwd: directory });
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, ['example.mjs'], {
+        cwd: directory,
+        // Other tests run beside it.
+        env: { ...process.env, ONELOGIT_THREADS: '1' },
+      });
       expect(stderr).toBe('');
       expect(stdout).toMatch(/^\d+\.\d+ true false\n$/);
       expect(existsSync(join(directory, 'glyphs.safetensors'))).toBe(true);
