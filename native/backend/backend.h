@@ -110,6 +110,9 @@ class Backend {
                                                              std::int64_t features, std::int64_t classes,
                                                              std::size_t workspace_bytes) = 0;
 
+  // The same with its optimizer, for training. Throws ERR_ONELOGIT_OUT_OF_MEMORY.
+  virtual std::unique_ptr<LinearLossTraining> make_linear_loss_training(const LinearLossTrainingPlan& plan) = 0;
+
   // ---- optimizer ----
   // *scale (float32, device) = min(1, clip_norm / ‖all gradients‖₂); NaN norm gives NaN.
   virtual void clip_scale(std::span<const ParameterSlice> slices, float clip_norm, float* scale) = 0;

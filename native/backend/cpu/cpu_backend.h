@@ -50,6 +50,7 @@ class CpuBackend : public Backend {
   std::unique_ptr<LinearLossKernel> make_linear_loss(const LossSpec& spec, std::int64_t max_examples,
                                                      std::int64_t features, std::int64_t classes,
                                                      std::size_t workspace_bytes) override;
+  std::unique_ptr<LinearLossTraining> make_linear_loss_training(const LinearLossTrainingPlan& plan) override;
 
   void clip_scale(std::span<const ParameterSlice> slices, float clip_norm, float* scale) override;
   void optimizer_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step,

@@ -44,8 +44,29 @@ void adam(const AdamStep& step, float scale, const float* gradient, float* value
     adam_update(s, gradient[i] * scale, value[i], first[i], second[i], [](float x) { return __builtin_sqrtf(x); });
 }
 
+void idle(const IdleStep& steps, float* value, float* velocity, std::int64_t n) {
+  const float ww = static_cast<float>(steps.ww), wv = static_cast<float>(steps.wv);
+  const float vw = static_cast<float>(steps.vw), vv = static_cast<float>(steps.vv);
+  std::int64_t i = 0;
+  if (velocity == nullptr) {
+    for (; i + lanes <= n; i += lanes) store(value + i, load(value + i) * ww);
+    for (; i < n; ++i) value[i] *= ww;
+    return;
+  }
+  for (; i + lanes <= n; i += lanes) {
+    const VectorF w = load(value + i), v = load(velocity + i);
+    store(value + i, ww * w + wv * v);
+    store(velocity + i, vw * w + vv * v);
+  }
+  for (; i < n; ++i) {
+    const float w = value[i], v = velocity[i];
+    value[i] = ww * w + wv * v;
+    velocity[i] = vw * w + vv * v;
+  }
+}
+
 }  // namespace
 
-const OptimizerKernels optimizer_kernels_table = {sgd, sgd_momentum, adam};
+const OptimizerKernels optimizer_kernels_table = {sgd, sgd_momentum, adam, idle};
 
 }  // namespace onelogit::ONELOGIT_SIMD

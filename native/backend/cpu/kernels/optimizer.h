@@ -6,6 +6,7 @@
 
 #include "backend/cpu/kernels/dispatch.h"
 #include "optimizer/adam.h"
+#include "optimizer/idle_steps.h"
 #include "optimizer/sgd.h"
 
 namespace onelogit {
@@ -16,6 +17,9 @@ struct OptimizerKernels {
                        std::int64_t n);
   void (*adam)(const AdamStep& step, float scale, const float* gradient, float* value, float* first, float* second,
                std::int64_t n);
+  // Any number of steps without a gradient (optimizer/idle_steps.h): (w, v) ← (ww·w + wv·v, vw·w + vv·v). Without a
+  // velocity (null), w ← ww·w.
+  void (*idle)(const IdleStep& steps, float* value, float* velocity, std::int64_t n);
 };
 ONELOGIT_DECLARE_KERNELS(OptimizerKernels, optimizer_kernels)
 

@@ -8,18 +8,19 @@
 // convergence p − 1/m is all that is left of them.
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "backend/cpu/kernels/loss_softmax.h"
 #include "backend/cpu/linear_loss/class_blocks.h"
 #include "backend/cpu/linear_loss/families.h"
-#include "backend/cpu/linear_loss/label_rows.h"
+#include "backend/cpu/linear_loss/sparse_rows.h"
 #include "loss/batch_cross_entropy.h"
 
 namespace onelogit {
 namespace {
 
-class BatchSoftmaxLinearLoss final : public LinearLossKernel {
+class BatchSoftmaxLinearLoss final : public CpuLinearLoss {
  public:
   explicit BatchSoftmaxLinearLoss(const LinearLossPlan& plan)
       : blocks_(plan.max_examples, plan.d, plan.k, plan.workspace_bytes),
@@ -28,11 +29,11 @@ class BatchSoftmaxLinearLoss final : public LinearLossKernel {
         slice_state_(static_cast<std::size_t>(blocks_.slices())),
         true_logit_(static_cast<std::size_t>(plan.max_examples)) {}
 
-  void run(const LinearLossArguments& arguments, double* value) override {
+  void pass(const LinearLossArguments& arguments, ClassGradients& classes, double* value) override {
     const SoftmaxLossKernels& kernels = softmax_loss_kernels();
     for (SoftmaxState& state : block_state_) state = SoftmaxState{};
     for (SoftmaxState& state : slice_state_) state = SoftmaxState{};
-    blocks_.walk(arguments, [&](int slice, const ClassBlock& block) {
+    blocks_.walk_and_count(arguments, classes, [&](int slice, const ClassBlock& block) {
       for_labels(arguments, block,
                  [&](std::int64_t i, std::int64_t j) { true_logit_[i] = block.logits[i * block.classes + j]; });
       const std::int64_t size = arguments.m * block.classes;
@@ -45,7 +46,7 @@ class BatchSoftmaxLinearLoss final : public LinearLossKernel {
       blocks_.add_to_hidden(arguments, slice, block, ratio(own.maximum, merged.maximum),
                             block.first ? 0.0f : ratio(slice_state_[slice].maximum, merged.maximum));
       slice_state_[slice] = merged;
-      store_class_gradients(arguments, block);
+      if (classes.wanted()) classes.block(arguments, slice, block);
     });
 
     SoftmaxState batch;
@@ -58,10 +59,22 @@ class BatchSoftmaxLinearLoss final : public LinearLossKernel {
 
     blocks_.store_hidden_gradient(
         arguments, [&](int slice) { return static_cast<float>(probability(slice_state_[slice].maximum, batch)); });
-    scale_class_gradients(arguments, batch);
-    add_label_rows(arguments, [&](std::int64_t i) {
-      return static_cast<float>(batch_cross_entropy_label_gradient(batch, true_logit_[i], examples));
-    });
+    std::vector<float> label_gradient(static_cast<std::size_t>(arguments.m));
+    for (std::int64_t i = 0; i < arguments.m; ++i)
+      label_gradient[static_cast<std::size_t>(i)] =
+          static_cast<float>(batch_cross_entropy_label_gradient(batch, true_logit_[i], examples));
+    entries_.clear();
+    for (std::int64_t i = 0; i < arguments.m; ++i)
+      entries_.push_back({i, arguments.labels[i], label_gradient[static_cast<std::size_t>(i)]});
+    add_to_hidden(arguments, entries_);
+    if (!classes.wanted()) return;
+    std::vector<RelativeBlock> relative;
+    for (std::size_t number = 0; number < block_state_.size(); ++number)
+      // Empty for the numbers that a short last slice leaves unused.
+      if (block_classes_[number].classes > 0)
+        relative.push_back({block_classes_[number].begin, block_classes_[number].classes,
+                            static_cast<float>(probability(block_state_[number].maximum, batch))});
+    classes.relative(arguments, std::move(relative), entries_);
   }
 
  private:
@@ -74,31 +87,17 @@ class BatchSoftmaxLinearLoss final : public LinearLossKernel {
     return from == to ? 1.0f : static_cast<float>(std::exp(static_cast<double>(from) - static_cast<double>(to)));
   }
 
-  void scale_class_gradients(const LinearLossArguments& arguments, SoftmaxState batch) const {
-    const SoftmaxLossKernels& kernels = softmax_loss_kernels();
-    parallel_slices(blocks_.slices(), [&](int slice) {
-      const std::int64_t per_slice = blocks_.block_count() / blocks_.slices();
-      for (std::int64_t number = slice * per_slice; number < (slice + 1) * per_slice; ++number) {
-        const Range range = block_classes_[number];  // empty for the numbers that a short last slice leaves unused
-        const auto factor = static_cast<float>(probability(block_state_[number].maximum, batch));
-        if (arguments.gradient_weight != nullptr)
-          kernels.scale(arguments.gradient_weight + range.begin * arguments.d, range.classes * arguments.d, factor);
-        if (arguments.gradient_bias != nullptr)
-          kernels.scale(arguments.gradient_bias + range.begin, range.classes, factor);
-      }
-    });
-  }
-
   ClassBlocks blocks_;
   std::vector<SoftmaxState> block_state_;
   std::vector<Range> block_classes_;
   std::vector<SoftmaxState> slice_state_;
   std::vector<float> true_logit_;
+  std::vector<LogitEntry> entries_;
 };
 
 }  // namespace
 
-std::unique_ptr<LinearLossKernel> make_batch_softmax_linear_loss(const LinearLossPlan& plan) {
+std::unique_ptr<CpuLinearLoss> make_batch_softmax_linear_loss(const LinearLossPlan& plan) {
   return std::make_unique<BatchSoftmaxLinearLoss>(plan);
 }
 

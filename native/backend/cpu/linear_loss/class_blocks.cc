@@ -4,8 +4,9 @@
 #include <cstring>
 
 #include "backend/cpu/blas.h"
+#include "backend/cpu/kernels/bfloat16.h"
 #include "backend/cpu/kernels/reduction.h"
-#include "tensor/bfloat16.h"
+#include "backend/cpu/linear_loss/class_gradients.h"
 
 namespace onelogit {
 namespace {
@@ -46,7 +47,7 @@ float* ClassBlocks::hidden_sum(int slice) const {
   return hidden_sums_.as<float>() + slice * round_up(max_examples_ * d_, 16);
 }
 
-void ClassBlocks::walk(const LinearLossArguments& arguments,
+void ClassBlocks::walk(const LinearLossArguments& arguments, ClassGradients& classes,
                        FunctionRef<void(int slice, const ClassBlock& block)> body) const {
   parallel_slices(slices_, [&](int slice) {
     const std::int64_t slice_end = std::min(k_, (slice + 1) * classes_per_slice_);
@@ -58,9 +59,10 @@ void ClassBlocks::walk(const LinearLossArguments& arguments,
          block.begin += block.classes, ++block.number) {
       block.classes = std::min(block_classes_, slice_end - block.begin);
       block.first = block.begin == slice * classes_per_slice_;
+      if (classes.wanted()) classes.before_read(block.begin, block.classes);
       if (arguments.weight_type == WeightType::bfloat16) {
-        bfloat16_to_float32(static_cast<const std::uint16_t*>(arguments.weight) + block.begin * d_, block.classes * d_,
-                            converted);
+        bfloat16_kernels().to_float32(static_cast<const std::uint16_t*>(arguments.weight) + block.begin * d_,
+                                      block.classes * d_, converted);
         block.weight = converted;
       } else {
         block.weight = static_cast<const float*>(arguments.weight) + block.begin * d_;
@@ -75,6 +77,29 @@ void ClassBlocks::walk(const LinearLossArguments& arguments,
       body(slice, block);
     }
   });
+}
+
+void ClassBlocks::walk_and_count(const LinearLossArguments& arguments, ClassGradients& classes,
+                                 FunctionRef<void(int slice, const ClassBlock& block)> body) {
+  if (arguments.correct == nullptr) return walk(arguments, classes, body);
+  if (!largest_false_) {
+    largest_false_.emplace(max_examples_, slices_);
+    true_logit_.resize(static_cast<std::size_t>(max_examples_));
+  }
+  largest_false_->clear();
+  walk(arguments, classes, [&](int slice, const ClassBlock& block) {
+    for_labels(arguments, block, [&](std::int64_t i, std::int64_t j) {
+      true_logit_[static_cast<std::size_t>(i)] = block.logits[i * block.classes + j];
+    });
+    largest_false_->add(slice, block.logits, arguments.m, block.classes, arguments.labels, block.begin);
+    body(slice, block);
+  });
+  *arguments.correct = 0;
+  for (std::int64_t i = 0; i < arguments.m; ++i)
+    *arguments.correct +=
+        is_correct(true_logit_[static_cast<std::size_t>(i)], arguments.labels[i], largest_false_->row(i, arguments.m))
+            ? 1
+            : 0;
 }
 
 void ClassBlocks::add_to_hidden(const LinearLossArguments& arguments, int slice, const ClassBlock& block, float add,
@@ -100,14 +125,13 @@ void ClassBlocks::store_hidden_gradient(const LinearLossArguments& arguments,
   });
 }
 
-void store_class_gradients(const LinearLossArguments& arguments, const ClassBlock& block) {
-  if (arguments.gradient_weight != nullptr)
+void store_class_gradients(const LinearLossArguments& arguments, const ClassBlock& block, float* gradient,
+                           float* bias_gradient) {
+  if (gradient != nullptr)
     blas_gemm({true, false, block.classes, arguments.d, arguments.m, 1.0f, block.logits, block.classes,
-               arguments.hidden, arguments.d, 0.0f, arguments.gradient_weight + block.begin * arguments.d,
-               arguments.d});
-  if (arguments.gradient_bias != nullptr)
-    reduction_kernels().column_sums(block.logits, block.classes, arguments.gradient_bias + block.begin, arguments.m,
-                                    block.classes);
+               arguments.hidden, arguments.d, 0.0f, gradient, arguments.d});
+  if (bias_gradient != nullptr)
+    reduction_kernels().column_sums(block.logits, block.classes, bias_gradient, arguments.m, block.classes);
 }
 
 }  // namespace onelogit

@@ -6,12 +6,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <vector>
 
+#include "backend/cpu/linear_loss/correct_answers.h"
 #include "backend/cpu/threads.h"
 #include "head/linear_loss.h"
 #include "tensor/buffer.h"
 
 namespace onelogit {
+
+class ClassGradients;
 
 // One block of classes in the workspace of one slice.
 struct ClassBlock {
@@ -34,9 +39,16 @@ class ClassBlocks {
   int slices() const { return slices_; }
   std::int64_t block_count() const { return blocks_per_slice_ * slices_; }
 
+  // Most classes of a block.
+  std::int64_t block_classes() const { return block_classes_; }
+
   // Runs body(slice, block) for every block: slices in parallel, the blocks of a slice in order. The block's logits
-  // have been computed.
-  void walk(const LinearLossArguments& arguments, FunctionRef<void(int slice, const ClassBlock& block)> body) const;
+  // have been computed, `classes` been told before its rows were read.
+  void walk(const LinearLossArguments& arguments, ClassGradients& classes,
+            FunctionRef<void(int slice, const ClassBlock& block)> body) const;
+  // The same, and the answers are counted into arguments.correct unless that is null.
+  void walk_and_count(const LinearLossArguments& arguments, ClassGradients& classes,
+                      FunctionRef<void(int slice, const ClassBlock& block)> body);
 
   // The m×d float32 that a slice sums its share of d hidden in.
   float* hidden_sum(int slice) const;
@@ -51,11 +63,14 @@ class ClassBlocks {
   int slices_;
   std::int64_t classes_per_slice_, block_classes_, blocks_per_slice_;
   Buffer logits_, weights_, hidden_sums_;
+  // Made when answers are first counted.
+  std::optional<LargestFalse> largest_false_;
+  std::vector<float> true_logit_;
 };
 
-// The block's rows of gradient_weight = block.logitsᵀ · hidden and of gradient_bias = their column sums; what is null
-// is left out.
-void store_class_gradients(const LinearLossArguments& arguments, const ClassBlock& block);
+// gradient (b×d) = block.logitsᵀ · hidden and bias_gradient (b) = their column sums; what is null is left out.
+void store_class_gradients(const LinearLossArguments& arguments, const ClassBlock& block, float* gradient,
+                           float* bias_gradient);
 
 // body(i, column of the block) for every label within the block.
 template <class Body>

@@ -16,7 +16,7 @@ namespace {
 
 // The walk that both share; `Entries` says what a block's entries and a label's entry come to.
 template <class Entries>
-class LogisticLinearLoss final : public LinearLossKernel {
+class LogisticLinearLoss final : public CpuLinearLoss {
  public:
   explicit LogisticLinearLoss(const LinearLossPlan& plan)
       : plan_(plan),
@@ -25,10 +25,10 @@ class LogisticLinearLoss final : public LinearLossKernel {
         slice_sum_(static_cast<std::size_t>(blocks_.slices())),
         label_value_(static_cast<std::size_t>(plan.max_examples)) {}
 
-  void run(const LinearLossArguments& arguments, double* value) override {
+  void pass(const LinearLossArguments& arguments, ClassGradients& classes, double* value) override {
     const double scale = plan_.scale(arguments.m);
     for (SoftplusSum& sum : slice_sum_) sum = SoftplusSum{};
-    blocks_.walk(arguments, [&](int slice, const ClassBlock& block) {
+    blocks_.walk_and_count(arguments, classes, [&](int slice, const ClassBlock& block) {
       for_labels(arguments, block,
                  [&](std::int64_t i, std::int64_t j) { label_value_[i] = block.logits[i * block.classes + j]; });
       entries_.block(arguments.m, block, scale, slice_sum_[slice]);
@@ -38,7 +38,7 @@ class LogisticLinearLoss final : public LinearLossKernel {
         label_value_[i] = entries_.label_value(arguments.labels[i], label_value_[i]);
       });
       blocks_.add_to_hidden(arguments, slice, block, 1.0f, block.first ? 0.0f : 1.0f);
-      store_class_gradients(arguments, block);
+      if (classes.wanted()) classes.block(arguments, slice, block);
     });
     blocks_.store_hidden_gradient(arguments, [](int) { return 1.0f; });
 
@@ -103,7 +103,7 @@ class ExactNceEntries {
 
 }  // namespace
 
-std::unique_ptr<LinearLossKernel> make_logistic_linear_loss(const LinearLossPlan& plan) {
+std::unique_ptr<CpuLinearLoss> make_logistic_linear_loss(const LinearLossPlan& plan) {
   if (plan.loss.kind == LossKind::nce) return std::make_unique<LogisticLinearLoss<ExactNceEntries>>(plan);
   return std::make_unique<LogisticLinearLoss<BinaryCrossEntropyEntries>>(plan);
 }
