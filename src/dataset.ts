@@ -9,6 +9,16 @@ import { checkShape, sameShape, shapeSize } from './shape.js';
 /** What examples are made of. `Int32Array` where the first layer is an embedding. */
 export type Inputs = Float32Array | Uint8Array | Int32Array;
 
+/**
+ * For each example, right classes besides its label, in compressed rows: those of example i are
+ * `classes[first[i]]` … `classes[first[i + 1] - 1]`, ascending, its label not among them.
+ */
+export interface AlsoCorrect {
+  /** length + 1 offsets into `classes`, ascending from 0. */
+  first: Int32Array;
+  classes: Int32Array;
+}
+
 /** Examples in memory: `inputs` holds `length` × the product of `inputShape` elements, row-major. */
 export interface InMemoryDataset {
   inputs: Inputs;
@@ -19,6 +29,8 @@ export interface InMemoryDataset {
   classes: number;
   classNames?: string[];
   length: number;
+  /** Right classes besides the labels: neither right nor wrong in evaluation ("filtered"). */
+  alsoCorrect?: AlsoCorrect;
 }
 
 /** Examples that do not fit in memory. `fit` owns the order and asks for the indices it wants. */

@@ -165,8 +165,10 @@ describe('datasets.load, idx', () => {
     await expect(load(join(root, 'none'))).rejects.toMatchObject({ code: 'ERR_ONELOGIT_FILE' });
     await expect(load(join(directory, 'train-images-idx3-ubyte'))).rejects.toMatchObject({ code: 'ERR_ONELOGIT_FILE' });
     await expect(load(5 as never)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_ARGUMENT' });
-    await expect(load(directory, { split: 'valid' as never })).rejects.toThrow("Expected 'train' or 'test' for split");
-    await expect(load(directory, { format: 'parquet' as never })).rejects.toThrow("Expected 'idx' for format");
+    await expect(load(directory, { split: 'valid' as never })).rejects.toThrow("Expected 'train' or 'validation' or 'test' for split");
+    await expect(load(directory, { split: 'validation' })).rejects.toThrow("Expected 'train' or 'test' for split of idx data");
+    await expect(load(directory, { context: 4 })).rejects.toMatchObject({ code: 'ERR_ONELOGIT_UNKNOWN_OPTION' });
+    await expect(load(directory, { format: 'parquet' as never })).rejects.toThrow(/Expected 'idx' or .* for format/);
     await expect(load(directory, { Split: 'test' } as never)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_UNKNOWN_OPTION' });
     await expect(load(directory, { split: 'test' })).rejects.toThrow('a pair of IDX files of the test split');
     const folders = await directoryOf({ 'train-labels-idx1-ubyte': labels });

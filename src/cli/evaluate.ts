@@ -8,7 +8,7 @@ import { InterruptedError } from './usage.js';
 
 const options = {
   scores: choice('rank by the class’s logit alone, or by its softmax probability', ['single-logit', 'softmax'], 'single-logit'),
-  split: choice('which part of DATA', ['train', 'test'], 'test'),
+  split: choice('which part of DATA', ['train', 'validation', 'test'], 'test'),
   worst: integer('how many of the hardest classes to list', { least: 0, otherwise: 5 }),
   ...dataOptions,
   ...deviceOption,

@@ -1,4 +1,5 @@
 /** `onelogit score`: one question, answered from one logit. */
+import type { FormatName } from '../data/load.js';
 import { defineCommand } from './command.js';
 import { choice, integer, text } from './options.js';
 import { table } from './output.js';
@@ -108,13 +109,13 @@ async function readExamples(path: string, size: number) {
 }
 
 async function exampleOf(
-  values: { data: string | undefined; index: number | undefined; split: 'train' | 'test'; format?: string | undefined },
+  values: { data: string | undefined; index: number | undefined; split: 'train' | 'test'; format?: FormatName | undefined },
   size: number,
 ) {
   const [{ datasets }, { rangeError }] = await Promise.all([import('../index.js'), import('../errors.js')]);
   const dataset = await datasets.load(values.data!, {
     split: values.split,
-    ...(values.format === undefined ? {} : { format: values.format as 'idx' }),
+    ...(values.format === undefined ? {} : { format: values.format }),
   });
   const index = values.index!;
   if (index >= dataset.length)

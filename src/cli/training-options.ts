@@ -135,5 +135,9 @@ export const deviceOption = {
 
 /** How a directory is read. */
 export const dataOptions = {
-  format: choice('the format of DATA (default: found by its file names)', ['idx'] as const satisfies readonly FormatName[]),
+  format: choice('the format of DATA (default: found by its file names)', [
+    'idx',
+    'knowledge-graph',
+    'sequences',
+  ] as const satisfies readonly FormatName[]),
 };

@@ -4,8 +4,16 @@
 import type { InMemoryDataset } from '../dataset.js';
 import { OneLogitError } from '../errors.js';
 
-/** Which part of a data set to load. */
-export type Split = 'train' | 'test';
+/** Which part of a data set to load. Not every format has a validation part of its own. */
+export type Split = 'train' | 'validation' | 'test';
+
+/** Options that only some formats have. */
+export interface FormatOptions {
+  /** How many items or words before the one to predict. */
+  context?: number;
+  /** The most frequent words so many are classes; the others are unknown. */
+  vocabularySize?: number;
+}
 
 /** A data set from files, with what is worth knowing about it. */
 export interface LoadedDataset extends InMemoryDataset {
@@ -14,6 +22,8 @@ export interface LoadedDataset extends InMemoryDataset {
   split: Split;
   /** Classes below `classes` without an example in this split, ascending: class 0 where labels start at 1. */
   absentClasses: number[];
+  /** Of formats whose inputs are ids: how many different ones there are, so the size of the embedding table. */
+  vocabulary?: number;
 }
 
 export interface DataFormat {
@@ -21,9 +31,12 @@ export interface DataFormat {
   name: string;
   /** Which files it is recognised by, for error messages. */
   files: string;
-  /** Whether the names of the files in a directory look like this format. */
-  detect(fileNames: readonly string[]): boolean;
-  load(directory: string, fileNames: readonly string[], split: Split): Promise<LoadedDataset>;
+  /** Whether a directory looks like this format: by the names of its files and, where those do not tell, by how one of them begins. */
+  detect(fileNames: readonly string[], directory: string): boolean | Promise<boolean>;
+  splits: readonly Split[];
+  /** The options that it has; another one is an error. */
+  options: readonly (keyof FormatOptions)[];
+  load(directory: string, fileNames: readonly string[], split: Split, options: FormatOptions): Promise<LoadedDataset>;
 }
 
 /** The error for a file that is there but does not hold what it should. */

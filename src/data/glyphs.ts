@@ -22,7 +22,7 @@ export interface GlyphOptions {
   /** Which glyphs and which examples. Default: 0. */
   seed?: number;
   /** `'train'` and `'test'` have the same glyphs and different examples. Default: `'train'`. */
-  split?: Split;
+  split?: Exclude<Split, 'validation'>;
   /** Pixels per side, from 8 to 1024. Default: 28. */
   size?: number;
   /** Strength of all distortions, from 0 (every example is its bare glyph) to 4. Default: 1. */

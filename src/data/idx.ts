@@ -157,6 +157,8 @@ async function load(directory: string, fileNames: readonly string[], split: Spli
 export const idx: DataFormat = {
   name: 'idx',
   files: '…images-idx3-ubyte[.gz] and …labels-idx1-ubyte[.gz] with train, t10k or test in their names',
+  splits: ['train', 'test'],
+  options: [],
   detect: (fileNames) => fileNames.some((name) => splitOf(name.match(imagesName)?.[1] ?? '') !== undefined),
   load,
 };

@@ -2,18 +2,26 @@
  * `datasets.load`: finds the format of a directory by the names of its files and loads one split of it.
  */
 import { readdir } from 'node:fs/promises';
-import { checkOneOf, checkOptions, checkString } from '../check.js';
-import { OneLogitError } from '../errors.js';
-import { type DataFormat, formatError, type LoadedDataset, type Split } from './format.js';
+import { checkInteger, checkOneOf, checkOptions, checkString } from '../check.js';
+import { OneLogitError, typeError } from '../errors.js';
+import { type DataFormat, type FormatOptions, formatError, type LoadedDataset, type Split } from './format.js';
 import { idx } from './idx.js';
+import { knowledgeGraph } from './knowledge-graph.js';
+import { sequences } from './sequences.js';
 
 /** In the order in which they are tried. */
-const formats: readonly DataFormat[] = [idx];
+const formats: readonly DataFormat[] = [idx, knowledgeGraph, sequences];
+
+/** Options that only some formats have, and the largest value of each. */
+const largestOption = { context: 1 << 16, vocabularySize: 2 ** 31 - 2 } as const satisfies Required<FormatOptions>;
+const formatOptions = Object.keys(largestOption) as (keyof FormatOptions)[];
+
+const validationHint = 'it has no validation part of its own, let fit set one aside (validation: { fraction, seed })';
 
 /** The formats that {@link load} knows. */
-export type FormatName = 'idx';
+export type FormatName = 'idx' | 'knowledge-graph' | 'sequences';
 
-export interface LoadOptions {
+export interface LoadOptions extends FormatOptions {
   /** Default: found by the names of the files. */
   format?: FormatName;
   /** Default: `'train'`. */
@@ -26,6 +34,10 @@ export interface LoadOptions {
  * - **idx** (MNIST, EMNIST, Fashion-MNIST): a pair `…images-idx3-ubyte` and `…labels-idx1-ubyte`, plain or gzip, with `train` in its
  *   name, and one with `t10k` or `test`. Inputs are bytes, 0 to 255; `inputShape` is [height, width, 1]. `classes` is the largest label
  *   of either split plus one, so that both agree; where labels start at 1, class 0 is among `absentClasses`.
+ * - **knowledge-graph** (OpenKE's files): the example is [head, entities + relation], the class its tail. `vocabulary` is entities +
+ *   relations, the size of an embedding table for both; `alsoCorrect` has the other right tails of every example, in any split.
+ * - **sequences** ("user item" lines): the example is the user's previous `context` items (default 10; 0 where there are none), the class
+ *   the next item − 1. A user's last item is test, the one before validation, the rest train; all train where there are fewer than 3.
  *
  * @throws OneLogitError `ERR_ONELOGIT_FILE` (cannot be read), `ERR_ONELOGIT_FORMAT` (no known format, or a file that does not hold what its
  *   header says; the message names the file), `ERR_ONELOGIT_OUT_OF_MEMORY`; TypeError `ERR_ONELOGIT_ARGUMENT`,
@@ -33,23 +45,42 @@ export interface LoadOptions {
  */
 export async function load(directory: string, options?: LoadOptions): Promise<LoadedDataset> {
   checkString(directory, 'directory');
-  const checked = checkOptions(options, ['format', 'split'], 'options of datasets.load');
+  const checked = checkOptions(options, ['format', 'split', ...formatOptions], 'options of datasets.load');
   const names = formats.map(({ name }) => name);
   const asked = checked.format === undefined ? undefined : checkOneOf(checked.format, names, 'format');
-  const split = checked.split === undefined ? 'train' : checkOneOf(checked.split, ['train', 'test'] as const, 'split');
-  let fileNames: string[];
+  const split = checked.split === undefined ? 'train' : checkOneOf(checked.split, ['train', 'validation', 'test'] as const, 'split');
+  const ownOptions: FormatOptions = {};
+  for (const name of formatOptions)
+    if (checked[name] !== undefined) ownOptions[name] = checkInteger(checked[name], name, 1, largestOption[name]);
+  const fileNames = await namesIn(directory);
+  const format = asked === undefined ? await detectFormat(fileNames, directory) : formats.find(({ name }) => name === asked)!;
+  if (!format.splits.includes(split))
+    throw typeError(
+      'ERR_ONELOGIT_ARGUMENT',
+      `Expected ${format.splits.map((name) => `'${name}'`).join(' or ')} for split of ${format.name} data but received the string '${split}': ${validationHint}`,
+    );
+  for (const name of Object.keys(ownOptions) as (keyof FormatOptions)[])
+    if (!format.options.includes(name))
+      throw typeError(
+        'ERR_ONELOGIT_UNKNOWN_OPTION',
+        `Expected ${format.options.join(', ') || 'no options of its own'} for ${format.name} data but received the option '${name}'`,
+      );
+  return format.load(directory, fileNames, split, ownOptions);
+}
+
+async function namesIn(directory: string): Promise<string[]> {
   try {
-    fileNames = (await readdir(directory)).sort();
+    return (await readdir(directory)).sort();
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such directory' : (cause as Error).message;
     throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a directory of data at ${directory} but received: ${reason}`, { cause });
   }
-  const format = formats.find((candidate) => (asked === undefined ? candidate.detect(fileNames) : candidate.name === asked));
-  if (!format) {
-    const known = formats.map(({ name, files }) => `${name} (${files})`).join('; ');
-    const received =
-      fileNames.length === 0 ? 'an empty directory' : `${fileNames.slice(0, 5).join(', ')}${fileNames.length > 5 ? ', …' : ''}`;
-    throw formatError(`the files of a known format, ${known},`, directory, received);
-  }
-  return format.load(directory, fileNames, split);
+}
+
+async function detectFormat(fileNames: readonly string[], directory: string): Promise<DataFormat> {
+  for (const format of formats) if (await format.detect(fileNames, directory)) return format;
+  const known = formats.map(({ name, files }) => `${name} (${files})`).join('; ');
+  const received =
+    fileNames.length === 0 ? 'an empty directory' : `${fileNames.slice(0, 5).join(', ')}${fileNames.length > 5 ? ', …' : ''}`;
+  throw formatError(`the files of a known format, ${known},`, directory, received);
 }
