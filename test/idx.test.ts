@@ -189,13 +189,13 @@ describe('datasets.load, idx', () => {
       for (let change = random(3); change >= 0; change--) bytes[random(bytes.length)] = random(2) ? random(256) : 1 << random(8);
       const file = random(4) ? bytes : bytes.subarray(0, random(bytes.length + 1));
       const cut = random(file.length + 1);
-      const compressed = random(2) === 0;
+      const compression = random(2) === 0 ? ('gzip' as const) : ('none' as const);
       async function* pieces() {
         yield file.subarray(0, cut);
         yield file.subarray(cut);
       }
       try {
-        const { shape, data } = await readIdx({ pieces: pieces(), fileBytes: file.length, compressed }, 3, 'fuzz');
+        const { shape, data } = await readIdx({ pieces: pieces(), fileBytes: file.length, compression }, 3, 'fuzz');
         expect(shape.reduce((a, b) => a * b)).toBe(data.length);
         expect(data).toEqual(file.subarray(16));
         accepted++;

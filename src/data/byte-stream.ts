@@ -6,28 +6,32 @@ import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { OneLogitError } from '../errors.js';
 import { formatError } from './format.js';
+import { isXz, unxz } from './xz.js';
 
 /** Bytes per piece: copied in some 20 µs. */
 const pieceBytes = 1 << 18;
 
-/** DEFLATE cannot shrink data further than this (a stored bit per 258-byte match, twice: 1032 to 1). */
-const largestRatio = 1032;
+/**
+ * How far a format can shrink data at most. DEFLATE: a stored bit per 258-byte match, twice. LZMA2: a 273-byte match in 14 adaptive bits,
+ * each at least 0.022 of one, 7045 to 1, rounded up.
+ */
+const largestRatio = { none: 1, gzip: 1032, xz: 8192 } as const;
 
 export interface ByteStream {
   pieces: AsyncIterable<Uint8Array>;
-  /** Bytes of the file; of what it holds, if `compressed`, at most this × {@link largestRatio} can come. */
+  /** Bytes of the file; {@link mostBytes} says how many can come out of them. */
   fileBytes: number;
-  compressed: boolean;
+  compression: keyof typeof largestRatio;
 }
 
 /** The most bytes that can come out of a stream. */
-export function mostBytes({ fileBytes, compressed }: ByteStream): number {
-  return compressed ? fileBytes * largestRatio : fileBytes;
+export function mostBytes({ fileBytes, compression }: ByteStream): number {
+  return fileBytes * largestRatio[compression];
 }
 
 /**
- * Opens a file, runs `use` on its bytes and closes it. Whether it is gzip is told by its first bytes, not by its name: browsers and
- * mirrors unpack files and keep their names.
+ * Opens a file, runs `use` on its bytes and closes it. Whether it is gzip or xz is told by its first bytes, not by its name:
+ * browsers and mirrors unpack files and keep their names.
  */
 export async function withByteStream<T>(path: string, use: (stream: ByteStream) => Promise<T>): Promise<T> {
   const file = await open(path).catch((cause: Error) => {
@@ -36,13 +40,15 @@ export async function withByteStream<T>(path: string, use: (stream: ByteStream) 
   try {
     const status = await file.stat();
     if (!status.isFile()) throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a file at ${path} but received a directory or a device`);
-    const start = new Uint8Array(2);
-    const { bytesRead } = await file.read(start, 0, 2, 0);
-    const compressed = bytesRead === 2 && start[0] === 0x1f && start[1] === 0x8b;
+    const start = new Uint8Array(6);
+    const { bytesRead } = await file.read(start, 0, start.length, 0);
+    const read = start.subarray(0, bytesRead);
+    const compression = read[0] === 0x1f && read[1] === 0x8b ? 'gzip' : isXz(read) ? 'xz' : 'none';
+    if (compression === 'xz') return await use({ pieces: unxz(file.fd, path), fileBytes: status.size, compression });
     const input = file.createReadStream({ start: 0, highWaterMark: pieceBytes, autoClose: false });
-    const pieces = compressed ? gunzip(input, status.size, path) : input;
+    const pieces = compression === 'gzip' ? gunzip(input, status.size, path) : input;
     try {
-      return await use({ pieces, fileBytes: status.size, compressed });
+      return await use({ pieces, fileBytes: status.size, compression });
     } finally {
       input.destroy();
     }

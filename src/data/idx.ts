@@ -72,9 +72,10 @@ function allocate(shape: number[], headerBytes: number, stream: ByteStream, name
   const bytes = shape.reduce((product, size) => product * size, 1);
   const announced = `${bytes} bytes of ${shape.join(' × ')} elements`;
   const most = mostBytes(stream) - headerBytes;
+  const compressed = stream.compression !== 'none';
   if (bytes > most)
-    throw formatError(announced, name, stream.compressed ? `${stream.fileBytes} compressed bytes, too few for that` : `${most} bytes`);
-  if (!stream.compressed && bytes < most) throw formatError(announced, name, `${most} bytes`);
+    throw formatError(announced, name, compressed ? `${stream.fileBytes} compressed bytes, too few for that` : `${most} bytes`);
+  if (!compressed && bytes < most) throw formatError(announced, name, `${most} bytes`);
   try {
     return new Uint8Array(bytes);
   } catch (cause) {

@@ -8,9 +8,10 @@ import { type DataFormat, type FormatOptions, formatError, type LoadedDataset, t
 import { idx } from './idx.js';
 import { knowledgeGraph } from './knowledge-graph.js';
 import { sequences } from './sequences.js';
+import { text } from './text.js';
 
 /** In the order in which they are tried. */
-const formats: readonly DataFormat[] = [idx, knowledgeGraph, sequences];
+const formats: readonly DataFormat[] = [idx, knowledgeGraph, sequences, text];
 
 /** Options that only some formats have, and the largest value of each. */
 const largestOption = { context: 1 << 16, vocabularySize: 2 ** 31 - 2 } as const satisfies Required<FormatOptions>;
@@ -19,7 +20,7 @@ const formatOptions = Object.keys(largestOption) as (keyof FormatOptions)[];
 const validationHint = 'it has no validation part of its own, let fit set one aside (validation: { fraction, seed })';
 
 /** The formats that {@link load} knows. */
-export type FormatName = 'idx' | 'knowledge-graph' | 'sequences';
+export type FormatName = 'idx' | 'knowledge-graph' | 'sequences' | 'text';
 
 export interface LoadOptions extends FormatOptions {
   /** Default: found by the names of the files. */
@@ -38,6 +39,9 @@ export interface LoadOptions extends FormatOptions {
  *   relations, the size of an embedding table for both; `alsoCorrect` has the other right tails of every example, in any split.
  * - **sequences** ("user item" lines): the example is the user's previous `context` items (default 10; 0 where there are none), the class
  *   the next item − 1. A user's last item is test, the one before validation, the rest train; all train where there are fewer than 3.
+ * - **text** (`.md` and `.txt` files, also in directories below, or one archive of them): the example is the `context` words before
+ *   (default 4), the class the word, 0 the most frequent; `vocabularySize` limits the classes, words beyond are `classes` in contexts and
+ *   no examples. Of every ten books, in the order of their paths, the tenth is test, the ninth validation.
  *
  * @throws OneLogitError `ERR_ONELOGIT_FILE` (cannot be read), `ERR_ONELOGIT_FORMAT` (no known format, or a file that does not hold what its
  *   header says; the message names the file), `ERR_ONELOGIT_OUT_OF_MEMORY`; TypeError `ERR_ONELOGIT_ARGUMENT`,
