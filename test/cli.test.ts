@@ -115,6 +115,12 @@ describe('wrong usage', () => {
     expect(stderr).not.toContain('    at ');
   });
 
+  it('refuses an option of another format', async () => {
+    const { code, stdout } = await cli('train', 'data', '--context', '3', '--out', 'unused.safetensors', '--json');
+    expect(code).toBe(1);
+    expect(json(stdout).error).toMatchObject({ code: 'ERR_ONELOGIT_UNKNOWN_OPTION', message: expect.stringContaining("'context'") });
+  });
+
   it('is one JSON object with --json, too', async () => {
     const { code, stdout } = await cli('train', 'data', '--json', '--stpes', '5');
     expect(code).toBe(2);

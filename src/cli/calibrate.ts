@@ -5,7 +5,7 @@ import { defineCommand } from './command.js';
 import { checkWritable } from './files.js';
 import { choice, number, text } from './options.js';
 import { count } from './output.js';
-import { dataOptions } from './training-options.js';
+import { dataOptions, loadOptionsFrom } from './training-options.js';
 import { InterruptedError, UsageError } from './usage.js';
 
 const options = {
@@ -50,8 +50,7 @@ export const command = defineCommand(
     const { datasets, SingleLogitClassifier } = await import('../index.js');
     const classifier = await SingleLogitClassifier.load(path);
     try {
-      const format = values.format === undefined ? {} : { format: values.format };
-      const loaded = await datasets.load(directory, { split: split === 'validation' ? 'train' : split, ...format });
+      const loaded = await datasets.load(directory, { split: split === 'validation' ? 'train' : split, ...loadOptionsFrom(values) });
       const dataset = split === 'validation' ? await validationPart(classifier.split, loaded, path) : loaded;
       const target = recall === undefined ? { precision: precision! } : { recall };
       const result = await classifier.calibrate(dataset, { ...target, signal });

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { defineCommand } from './command.js';
 import { choice, integer } from './options.js';
 import { count, percent, table } from './output.js';
-import { dataOptions, deviceOption } from './training-options.js';
+import { dataOptions, deviceOption, loadOptionsFrom } from './training-options.js';
 import { InterruptedError } from './usage.js';
 
 const options = {
@@ -40,7 +40,7 @@ export const command = defineCommand(
     try {
       const dataset = await datasets.load(directory, {
         split: values.split,
-        ...(values.format === undefined ? {} : { format: values.format }),
+        ...loadOptionsFrom(values),
       });
       const evaluation = await model.evaluate(dataset, { scores: values.scores, signal });
       const { perClass } = evaluation;

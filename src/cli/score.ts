@@ -1,9 +1,10 @@
 /** `onelogit score`: one question, answered from one logit. */
-import type { FormatName } from '../data/load.js';
+
 import { defineCommand } from './command.js';
+import type { OptionValues } from './options.js';
 import { choice, integer, text } from './options.js';
 import { table } from './output.js';
-import { dataOptions } from './training-options.js';
+import { dataOptions, loadOptionsFrom } from './training-options.js';
 import { nearest, UsageError } from './usage.js';
 
 const options = {
@@ -109,13 +110,13 @@ async function readExamples(path: string, size: number) {
 }
 
 async function exampleOf(
-  values: { data: string | undefined; index: number | undefined; split: 'train' | 'test'; format?: FormatName | undefined },
+  values: OptionValues<typeof dataOptions> & { data: string | undefined; index: number | undefined; split: 'train' | 'test' },
   size: number,
 ) {
   const [{ datasets }, { rangeError }] = await Promise.all([import('../index.js'), import('../errors.js')]);
   const dataset = await datasets.load(values.data!, {
     split: values.split,
-    ...(values.format === undefined ? {} : { format: values.format }),
+    ...loadOptionsFrom(values),
   });
   const index = values.index!;
   if (index >= dataset.length)

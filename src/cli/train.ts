@@ -7,6 +7,7 @@ import { fitState, Progress, significant } from './progress.js';
 import {
   dataOptions,
   deviceOption,
+  loadOptionsFrom,
   lossOptions,
   lossOptionsFrom,
   optimizerFrom,
@@ -72,7 +73,7 @@ export const command = defineCommand(
     const loss = losses.byName(values.loss, lossSettings);
     const dataset = await datasets.load(directory, {
       split: values.split,
-      ...(values.format === undefined ? {} : { format: values.format }),
+      ...loadOptionsFrom(values),
     });
     const { seed, device } = values;
     const model =

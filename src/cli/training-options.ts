@@ -2,7 +2,7 @@
  * The options that say how to train (loss, optimizer, schedule), shared by the commands that do, and what they make together.
  * An option that does not belong to the chosen loss, optimizer or schedule is an error: it would have no effect.
  */
-import type { FormatName } from '../data/load.js';
+import type { FormatName, LoadOptions } from '../data/load.js';
 import { lossNames } from '../reproduce/paper.js';
 import { choice, flag, integer, number, type OptionSpec, type OptionValues } from './options.js';
 import { UsageError } from './usage.js';
@@ -139,5 +139,17 @@ export const dataOptions = {
     'idx',
     'knowledge-graph',
     'sequences',
+    'text',
   ] as const satisfies readonly FormatName[]),
+  context: integer('sequences, text: previous items or words of an example (default: 10 and 4)', { least: 1 }),
+  'vocabulary-size': integer('text: how many words are classes (default: all)', { least: 1 }),
 };
+
+/** What `datasets.load` takes of them; an option that the format does not have is refused there. */
+export function loadOptionsFrom(values: Partial<OptionValues<typeof dataOptions>>): LoadOptions {
+  return {
+    ...(values.format === undefined ? {} : { format: values.format }),
+    ...(values.context === undefined ? {} : { context: values.context }),
+    ...(values['vocabulary-size'] === undefined ? {} : { vocabularySize: values['vocabulary-size'] }),
+  };
+}
