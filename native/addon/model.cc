@@ -48,7 +48,8 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
         Backend& backend = *select_backend(string_field(spec, "device", "auto")).backend;
         model = std::make_unique<Model>(model_spec_from_javascript(spec), backend);
       }
-      for (const NamedTensor& tensor : model->tensors()) bytes_ += shape_size(tensor.shape) * 4;
+      for (const NamedTensor& tensor : model->tensors())
+        bytes_ += shape_size(tensor.shape) * static_cast<std::int64_t>(weight_bytes(tensor.type));
       // The garbage collector should know what it holds back.
       Napi::MemoryManagement::AdjustExternalMemory(info.Env(), bytes_);
       model_ = std::make_shared<SharedModel>(std::move(model));
@@ -139,7 +140,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
     return call(info, [&]() -> Napi::Value {
       const SharedModel::Use use(model(), false, "model.tensor");
       const auto [tensor, values] = tensor_arguments(info, *use);
-      use->backend().download(values.data, tensor.data, values.length * sizeof(float));
+      download_float32(use->backend(), tensor, 0, static_cast<std::int64_t>(values.length), values.data);
       return info.Env().Undefined();
     });
   }
@@ -148,7 +149,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
     return call(info, [&]() -> Napi::Value {
       const SharedModel::Use use(model(), true, "model.setTensor");
       const auto [tensor, values] = tensor_arguments(info, *use);
-      use->backend().upload(tensor.data, values.data, values.length * sizeof(float));
+      upload_float32(use->backend(), tensor, 0, static_cast<std::int64_t>(values.length), values.data);
       use->trained = true;
       use->tensors_changed();
       return info.Env().Undefined();

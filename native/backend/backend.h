@@ -64,6 +64,9 @@ class Backend {
   // ---- y (m×outputs) = x (m×inputs) · weightᵀ + bias
   virtual void dense_forward(const float* x, const float* weight, const float* bias, float* y, std::int64_t m,
                              std::int64_t inputs, std::int64_t outputs) = 0;
+  // The same with a bfloat16 weight.
+  virtual void dense_forward_bfloat16(const float* x, const std::uint16_t* weight, const float* bias, float* y,
+                                      std::int64_t m, std::int64_t inputs, std::int64_t outputs) = 0;
   // dx (m×inputs) = dy (m×outputs) · weight
   virtual void dense_backward_input(const float* dy, const float* weight, float* dx, std::int64_t m,
                                     std::int64_t inputs, std::int64_t outputs) = 0;
@@ -114,8 +117,10 @@ class Backend {
   virtual std::unique_ptr<LinearLossTraining> make_linear_loss_training(const LinearLossTrainingPlan& plan) = 0;
 
   // ---- optimizer ----
-  // *scale (float32, device) = min(1, clip_norm / ‖all gradients‖₂); NaN norm gives NaN.
-  virtual void clip_scale(std::span<const ParameterSlice> slices, float clip_norm, float* scale) = 0;
+  // *scale (float32, device) = min(1, clip_norm / ‖all gradients‖₂); NaN norm gives NaN. `more` is one device float64
+  // that is added to the slices' sum of squares, or null.
+  virtual void clip_scale(std::span<const ParameterSlice> slices, float clip_norm, const double* more,
+                          float* scale) = 0;
   // One update of all slices. `learning_rate` is the scheduled one, `step` counts from 1 (adam's bias correction),
   // `gradient_scale` is one device float32 that multiplies every gradient, or null.
   virtual void optimizer_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step,

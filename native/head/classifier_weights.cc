@@ -68,15 +68,14 @@ std::shared_ptr<const ClassifierWeights> ClassifierWeights::snapshot(const Model
     const auto source = std::find_if(tensors.begin(), tensors.end(),
                                      [&](const NamedTensor& candidate) { return candidate.name == tensor.name; });
     HostTensor copy{tensor.name, tensor.shape, std::vector<float>(static_cast<std::size_t>(shape_size(tensor.shape)))};
-    backend.download(copy.values.data(), source->data, copy.values.size() * sizeof(float));
-    backend.upload(tensor.data, copy.values.data(), copy.values.size() * sizeof(float));
+    download_float32(backend, *source, 0, shape_size(tensor.shape), copy.values.data());
+    upload_float32(backend, tensor, 0, shape_size(tensor.shape), copy.values.data());
     copies.push_back(std::move(copy));
   });
   const std::int64_t k = weight.shape[0], d = weight.shape[1];
   ClassMatrix matrix(k, d, bias != nullptr);
-  for (std::int64_t c = 0; c < k; ++c)
-    backend.download(matrix.mutable_row(c), weight.data + c * d, static_cast<std::size_t>(d) * sizeof(float));
-  if (bias != nullptr) backend.download(matrix.mutable_bias(), bias->data, static_cast<std::size_t>(k) * sizeof(float));
+  for (std::int64_t c = 0; c < k; ++c) download_float32(backend, weight, c * d, d, matrix.mutable_row(c));
+  if (bias != nullptr) download_float32(backend, *bias, 0, k, matrix.mutable_bias());
   const std::shared_ptr<ClassifierWeights> weights(new ClassifierWeights(std::move(trunk), std::move(matrix)));
   weights->trunk_tensors_ = std::move(copies);
   weights->weight_name_ = weight.name;

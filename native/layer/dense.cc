@@ -12,6 +12,7 @@ class Dense final : public Layer {
       : inputs_(shape_size(input_shape)),
         units_(spec.units),
         bias_(spec.bias),
+        storage_(spec.storage),
         initializer_(spec.initializer.value_or(Initializer::he_normal)) {
     input_shape_ = input_shape;
     output_shape_ = {units_};
@@ -20,7 +21,7 @@ class Dense final : public Layer {
   std::string_view type() const override { return "dense"; }
 
   std::vector<TensorSpec> tensor_specs() const override {
-    std::vector<TensorSpec> specs{{"weight", {units_, inputs_}, true, initializer_, inputs_, units_}};
+    std::vector<TensorSpec> specs{{"weight", {units_, inputs_}, true, initializer_, inputs_, units_, storage_}};
     if (bias_) specs.push_back({"bias", {units_}, true, Initializer::zeros, inputs_, units_});
     return specs;
   }
@@ -40,6 +41,7 @@ class Dense final : public Layer {
  private:
   std::int64_t inputs_, units_;
   bool bias_;
+  WeightType storage_;
   Initializer initializer_;
 };
 

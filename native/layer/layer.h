@@ -19,13 +19,14 @@ enum class Initializer { zeros, ones, he_normal, he_uniform, glorot_normal, glor
 
 // The options of every layer type; a layer reads its own.
 struct LayerSpec {
-  std::string type;                        // "dense" | "batchNorm" | "relu" | "dropout" | "flatten" | "softmax"
-  std::int64_t units = 0;                  // dense
-  bool bias = true;                        // dense
-  std::optional<Initializer> initializer;  // dense; default he_normal, glorot_uniform for the last dense layer
-  float epsilon = 1e-5f;                   // batchNorm
-  float momentum = 0.1f;                   // batchNorm: running ← running + momentum (batch − running)
-  float rate = 0.5f;                       // dropout: share of inputs set to zero
+  std::string type;                          // "dense" | "batchNorm" | "relu" | "dropout" | "flatten" | "softmax"
+  std::int64_t units = 0;                    // dense
+  bool bias = true;                          // dense
+  WeightType storage = WeightType::float32;  // dense that makes the logits: of its weight
+  std::optional<Initializer> initializer;    // dense; default he_normal, glorot_uniform for the last dense layer
+  float epsilon = 1e-5f;                     // batchNorm
+  float momentum = 0.1f;                     // batchNorm: running ← running + momentum (batch − running)
+  float rate = 0.5f;                         // dropout: share of inputs set to zero
 };
 
 // One named tensor of a layer. Names are those of a torch.nn.Sequential: "weight", "bias", "running_mean",
@@ -36,6 +37,8 @@ struct TensorSpec {
   bool trainable = true;
   Initializer initializer = Initializer::zeros;
   std::int64_t fan_in = 1, fan_out = 1;
+  WeightType type = WeightType::float32;
+  bool by_rows = false;  // a step may change few rows of it: it is updated apart from the rest
 };
 
 // What a layer needs to know about the pass it is in.

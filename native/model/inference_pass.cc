@@ -16,21 +16,29 @@ std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floa
 InferencePass::InferencePass(Backend& backend, std::span<const std::unique_ptr<Layer>> layers, const TensorStore& store,
                              std::span<const LayerSpec> specs)
     : backend_(backend) {
-  std::int64_t widest = shape_size(layers.front()->input_shape());
+  widest_hidden_ = shape_size(layers.front()->input_shape());
   for (std::size_t i = 0; i < layers.size(); ++i) {
     Step step;
     step.layer = layers[i].get();
-    step.tensors = store.of_layer(i, nullptr);
+    step.tensors = store.of_layer(i, {});
     if (i > 0 && layers[i]->type() == "batchNorm" && layers[i - 1]->type() == "dense") {
       steps_.back().folds = step.folded = true;
       step.epsilon = specs[i].epsilon;
     }
     const std::int64_t size = shape_size(layers[i]->output_shape());
-    if (i + 1 < layers.size()) widest_hidden_ = std::max(widest_hidden_, size);
-    widest = std::max(widest, size);
+    if (i + 1 < layers.size())
+      widest_hidden_ = std::max(widest_hidden_, size);
+    else
+      classes_ = size;
     steps_.push_back(std::move(step));
   }
-  rows_at_once_ = std::clamp<std::int64_t>(buffer_budget / (widest * 4), 1, max_inference_rows);
+  const NamedTensor& weight = store.tensors()[store.first_of_layer(layers.size() - 1)];
+  if (weight.type == WeightType::bfloat16) bfloat16_weight_ = weight.data;
+}
+
+std::int64_t InferencePass::rows_at_once(Output output) const {
+  const std::int64_t widest = output == Output::features ? widest_hidden_ : std::max(widest_hidden_, classes_);
+  return std::clamp<std::int64_t>(buffer_budget / (widest * 4), 1, max_inference_rows);
 }
 
 float* InferencePass::input(std::int64_t m) {
@@ -77,7 +85,12 @@ const float* InferencePass::forward(std::int64_t m, Output output) {
     logits_rows_ = m;
   }
   float* logits = logits_.as<float>();
-  last.layer->forward(pass, last.tensors, x, logits, nullptr);
+  if (bfloat16_weight_ != nullptr)
+    backend_.dense_forward_bfloat16(x, static_cast<const std::uint16_t*>(bfloat16_weight_),
+                                    last.tensors.value.size() > 1 ? last.tensors.value[1] : nullptr, logits, m,
+                                    shape_size(last.layer->input_shape()), classes);
+  else
+    last.layer->forward(pass, last.tensors, x, logits, nullptr);
   if (output == Output::softmax) backend_.softmax_forward(logits, logits, m, classes);
   return logits;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "layer/layer.h"
+#include "model/model.h"
 #include "model/tensor_store.h"
 #include "tensor/buffer.h"
 
@@ -23,7 +24,7 @@ class InferencePass {
   float* input(std::int64_t m);
   const float* forward(std::int64_t m, Output output);
   // Rows that a pass can take within about 64 MiB per buffer, 1 … max_inference_rows.
-  std::int64_t rows_at_once() const { return rows_at_once_; }
+  std::int64_t rows_at_once(Output output) const;
 
  private:
   struct Step {
@@ -40,7 +41,8 @@ class InferencePass {
   Backend& backend_;
   std::vector<Step> steps_;
   bool folded_ = false;
-  std::int64_t widest_hidden_ = 1, rows_at_once_ = 1;
+  std::int64_t widest_hidden_ = 1, classes_ = 1;
+  const void* bfloat16_weight_ = nullptr;           // of the last layer; null: float32
   std::int64_t hidden_rows_ = 0, logits_rows_ = 0;  // what the buffers hold
   Buffer input_, hidden_[2], logits_;
 };

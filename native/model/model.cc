@@ -51,7 +51,7 @@ struct Model::Implementation {
       : backend(model_backend),
         spec(model_spec),
         layers(make_layers(spec)),
-        store(backend, layers, spec.seed),
+        store(backend, layers, last_dense_layer(spec), spec.seed),
         chain(layers.data(), last_dense_layer(spec) + 1),
         inference(backend, chain, store, spec.layers) {
     // The tensors end with the last dense layer's: a softmax has none.
@@ -100,7 +100,7 @@ bool Model::predict(const void* examples, ExampleType type, std::int64_t m, Outp
   const std::int64_t inputs = input_size(), columns = output == Output::features ? feature_size() : classes();
   const Preprocessing none;
   const PreprocessingView view = (preprocessing ? *preprocessing : none).view();
-  const std::int64_t rows = self.inference.rows_at_once();
+  const std::int64_t rows = self.inference.rows_at_once(output);
   for (std::int64_t first = 0; first < m; first += rows) {
     if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) return false;
     const std::int64_t count = std::min(rows, m - first);
@@ -124,7 +124,7 @@ const float* Model::forward_inference(std::int64_t m, Output output) {
   return implementation_->inference.forward(m, output);
 }
 
-void Model::plan_training(std::int64_t m, std::uint64_t seed) {
+void Model::plan_training(std::int64_t m, std::uint64_t seed, PassEnd end) {
   Implementation& self = *implementation_;
   for (std::size_t i = 0; i < self.chain.size(); ++i)
     if (m < self.chain[i]->smallest_batch())
@@ -132,21 +132,25 @@ void Model::plan_training(std::int64_t m, std::uint64_t seed) {
                   "Expected at least " + std::to_string(self.chain[i]->smallest_batch()) +
                       " for batchSize of a model with " + std::string(self.chain[i]->type()) + " (layer " +
                       std::to_string(i) + ") but received " + std::to_string(m));
-  if (self.training && self.training->examples() == m && self.training->seed() == seed) return;
+  if (self.weight->type != WeightType::float32 && end == PassEnd::logits)
+    throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL",
+                "Expected a training pass that ends with the features for a bfloat16 class matrix");
+  if (self.training && self.training->is_planned_for(m, seed, end)) return;
   self.training.reset();
-  self.training = std::make_unique<TrainingPass>(self.backend, self.chain, self.store, m, seed);
+  self.training = std::make_unique<TrainingPass>(self.backend, self.chain, self.store, m, seed, end);
 }
 
 float* Model::training_input() { return implementation_->planned().input(); }
 const float* Model::forward_training(std::int64_t m, std::uint64_t step) {
   return implementation_->planned().forward(m, step);
 }
-float* Model::logits_gradient() { return implementation_->planned().logits_gradient(); }
+float* Model::output_gradient() { return implementation_->planned().output_gradient(); }
 void Model::backward(std::int64_t m, std::uint64_t step) { implementation_->planned().backward(m, step); }
 void Model::restore_running_statistics() { implementation_->planned().restore_running_statistics(); }
 const std::vector<ParameterSlice>& Model::parameter_slices(int state_count) {
   return implementation_->planned().parameter_slices(state_count);
 }
+ParameterRows Model::class_rows() { return implementation_->planned().class_rows(); }
 std::vector<NamedTensor> Model::optimizer_tensors() { return implementation_->planned().optimizer_tensors(); }
 std::vector<NamedTensor> Model::gradient_tensors() { return implementation_->planned().gradient_tensors(); }
 void Model::release_training() { implementation_->training.reset(); }

@@ -10,6 +10,8 @@
 
 #include "backend/backend.h"
 #include "layer/layer.h"
+#include "model/named_tensor.h"
+#include "optimizer/parameter_rows.h"
 #include "tensor/buffer.h"
 
 namespace onelogit {
@@ -29,13 +31,6 @@ struct Preprocessing {
   float scale = 1.0f;
   std::vector<float> mean, standard_deviation;  // both empty, or both of length 1 or of the last axis
   PreprocessingView view() const;
-};
-
-struct NamedTensor {
-  std::string name;  // "0.weight"
-  Shape shape;
-  float* data;  // device memory
-  bool trainable;
 };
 
 enum class Output { logits, features, softmax };  // features: the input of the last dense layer
@@ -80,16 +75,22 @@ class Model {
 
   // ---- training: buffers are planned once for a batch of m and reused; a step allocates nothing. `seed` drives
   // dropout. Throws ERR_ONELOGIT_BATCH_SIZE when m is too small for a layer (batch normalisation needs two rows).
-  void plan_training(std::int64_t m, std::uint64_t seed);
+  // With PassEnd::features the last dense layer is left to the caller: the pass ends with its input, m×features, and
+  // starts back from the gradient of that; class_rows() is what the caller updates.
+  enum class PassEnd { logits, features };
+  void plan_training(std::int64_t m, std::uint64_t seed, PassEnd end = PassEnd::logits);
   float* training_input();                                            // m×input, to be filled by the caller
-  const float* forward_training(std::int64_t m, std::uint64_t step);  // → logits, m×classes
-  float* logits_gradient();                                           // m×classes, to be filled by the loss
-  void backward(std::int64_t m, std::uint64_t step);                  // fills the parameters' gradients
+  const float* forward_training(std::int64_t m, std::uint64_t step);  // → m×classes, or m×features
+  // m×classes, or m×features, to be filled by the loss; null when no layer before the last has parameters.
+  float* output_gradient();
+  void backward(std::int64_t m, std::uint64_t step);  // fills the parameters' gradients
   // Puts the running statistics back to what they were before the last forward_training (a batch that turned out bad).
   void restore_running_statistics();
-  // All trainable parameters as few contiguous slices; `state_count` arrays of optimizer state are allocated (zeroed)
-  // the first time and kept until release_training.
+  // All parameters of the pass as few contiguous slices; `state_count` arrays of optimizer state are allocated (zeroed)
+  // the first time, for the last dense layer too, and kept until release_training.
   const std::vector<ParameterSlice>& parameter_slices(int state_count);
+  // The last dense layer's parameters and their optimizer state (after parameter_slices).
+  ParameterRows class_rows();
   // Optimizer state as named tensors ("optimizer.0.0.weight": state array 0 of 0.weight), for checkpoints.
   std::vector<NamedTensor> optimizer_tensors();
   // Gradients under their parameters' names (plan_training first).

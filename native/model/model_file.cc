@@ -11,7 +11,8 @@
 namespace onelogit {
 namespace {
 
-constexpr std::int64_t piece = 1 << 20;  // float32 values, 4 MiB
+constexpr std::int64_t piece = 1 << 20;  // elements
+constexpr std::size_t piece_bytes = std::size_t{4} << 20;
 
 [[noreturn]] void reject(const SafetensorsFile& file, const std::string& expected, const std::string& received) {
   throw Error(ErrorKind::operation, "ERR_ONELOGIT_FORMAT",
@@ -34,14 +35,15 @@ std::vector<TensorToWrite> tensors_to_write(const std::vector<NamedTensor>& tens
   std::vector<TensorToWrite> result;
   result.reserve(tensors.size());
   for (const NamedTensor& tensor : tensors) {
-    result.push_back({tensor.name, "F32", tensor.shape, [&tensor, &backend](const auto& sink) {
-                        const std::int64_t size = shape_size(tensor.shape);
-                        std::vector<float> values(static_cast<std::size_t>(std::min(size, piece)));
-                        for (std::int64_t begin = 0; begin < size; begin += piece) {
-                          const std::size_t bytes =
-                              static_cast<std::size_t>(std::min(piece, size - begin)) * sizeof(float);
-                          backend.download(values.data(), tensor.data + begin, bytes);
-                          sink(values.data(), bytes);
+    const char* const dtype = tensor.type == WeightType::float32 ? "F32" : "BF16";
+    result.push_back({tensor.name, dtype, tensor.shape, [&tensor, &backend](const auto& sink) {
+                        const std::size_t total =
+                            static_cast<std::size_t>(shape_size(tensor.shape)) * weight_bytes(tensor.type);
+                        std::vector<std::byte> bytes(std::min(total, piece_bytes));
+                        for (std::size_t begin = 0; begin < total; begin += piece_bytes) {
+                          const std::size_t count = std::min(piece_bytes, total - begin);
+                          backend.download(bytes.data(), static_cast<const std::byte*>(tensor.data) + begin, count);
+                          sink(bytes.data(), count);
                         }
                       }});
   }
@@ -58,17 +60,11 @@ void read_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& t
   for (const NamedTensor& tensor : tensors) {
     const TensorEntry& entry = entry_for(file, tensor);
     const std::int64_t size = shape_size(tensor.shape);
-    if (entry.dtype != "F32") {
-      values.resize(static_cast<std::size_t>(size));
-      file.read_float32(entry, values.data());
-      backend.upload(tensor.data, values.data(), values.size() * sizeof(float));
-      continue;
-    }
     values.resize(static_cast<std::size_t>(std::min(size, piece)));
     for (std::int64_t begin = 0; begin < size; begin += piece) {
-      const std::size_t bytes = static_cast<std::size_t>(std::min(piece, size - begin)) * sizeof(float);
-      file.read(entry, values.data(), static_cast<std::uint64_t>(begin) * sizeof(float), bytes);
-      backend.upload(tensor.data + begin, values.data(), bytes);
+      const std::int64_t count = std::min(piece, size - begin);
+      file.read_float32(entry, values.data(), begin, count);
+      upload_float32(backend, tensor, begin, count, values.data());
     }
   }
 }
@@ -79,7 +75,7 @@ std::vector<NamedTensor> planned_tensors(const ModelSpec& spec) {
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
     const std::unique_ptr<Layer> layer = make_layer(spec.layers[i], shape);
     for (const TensorSpec& tensor : layer->tensor_specs())
-      tensors.push_back({std::to_string(i) + "." + tensor.name, tensor.shape, nullptr, tensor.trainable});
+      tensors.push_back({std::to_string(i) + "." + tensor.name, tensor.shape, nullptr, tensor.trainable, tensor.type});
     shape = layer->output_shape();
   }
   return tensors;

@@ -6,21 +6,37 @@
 
 namespace onelogit {
 
+namespace {
+
+std::vector<float*> addresses(const std::vector<Buffer>& buffers) {
+  std::vector<float*> result;
+  for (const Buffer& buffer : buffers) result.push_back(buffer.as<float>());
+  return result;
+}
+
+}  // namespace
+
 TrainingPass::TrainingPass(Backend& backend, std::span<const std::unique_ptr<Layer>> layers, const TensorStore& store,
-                           std::int64_t m, std::uint64_t seed)
-    : backend_(backend), store_(store), m_(m), seed_(seed) {
-  parameter_gradients_ = Buffer(backend, static_cast<std::size_t>(store.parameters_size()) * sizeof(float));
+                           std::int64_t m, std::uint64_t seed, Model::PassEnd end)
+    : backend_(backend), store_(store), m_(m), seed_(seed), end_(end), last_layer_(layers.size() - 1) {
   statistics_before_ = Buffer(backend, store.statistics().bytes());
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    steps_.push_back({layers[i].get(), store.of_layer(i, parameter_gradients_.as<float>()), nullptr, nullptr, nullptr,
-                      nullptr, nullptr, mix_key(seed, i)});
-  plan_activations();
+  for (std::size_t arena = 0; arena < store.arena_count(); ++arena) {
+    const bool whole = arena == TensorStore::dense_arena || end == Model::PassEnd::logits;
+    gradients_.emplace_back(backend,
+                            whole ? static_cast<std::size_t>(store.arena_size(arena)) * sizeof(float) : std::size_t{0});
+  }
+  const std::vector<float*> gradients = addresses(gradients_);
+  const std::size_t count = end == Model::PassEnd::logits ? layers.size() : layers.size() - 1;
+  for (std::size_t i = 0; i < count; ++i)
+    steps_.push_back(
+        {layers[i].get(), store.of_layer(i, gradients), nullptr, nullptr, nullptr, nullptr, nullptr, mix_key(seed, i)});
+  plan_activations(shape_size(layers.front()->input_shape()));
   plan_gradients();
 }
 
 // A layer writes into its input's memory when it can and when no earlier layer on that memory reads it again in
 // backward.
-void TrainingPass::plan_activations() {
+void TrainingPass::plan_activations(std::int64_t input_size) {
   constexpr std::int64_t none = -1;
   struct Offsets {
     std::int64_t x, y, saved;
@@ -32,7 +48,7 @@ void TrainingPass::plan_activations() {
     total += padded(size);
     return offset;
   };
-  std::int64_t current = take(m_ * shape_size(steps_.front().layer->input_shape()));
+  std::int64_t current = take(m_ * input_size);
   bool read_again = false;
   for (const Step& step : steps_) {
     const LayerMemory memory = step.layer->memory();
@@ -48,6 +64,7 @@ void TrainingPass::plan_activations() {
   }
   activations_ = Buffer(backend_, static_cast<std::size_t>(total) * sizeof(float));
   float* base = activations_.as<float>();
+  input_ = base;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     steps_[i].x = base + offsets[i].x;
     steps_[i].y = base + offsets[i].y;
@@ -68,6 +85,7 @@ void TrainingPass::plan_gradients() {
   const std::int64_t size = padded(m_ * largest);
   activation_gradients_ = Buffer(backend_, static_cast<std::size_t>(2 * size) * sizeof(float));
   float* const base = activation_gradients_.as<float>();
+  output_gradient_ = first_trained_ < steps_.size() ? base : nullptr;
   float* current = base;
   for (std::size_t i = steps_.size(); i-- > first_trained_;) {
     Step& step = steps_[i];
@@ -90,7 +108,7 @@ const float* TrainingPass::forward(std::int64_t m, std::uint64_t step) {
     backend_.copy(statistics_before_.data(), store_.statistics().data(), statistics_before_.bytes());
   for (const Step& s : steps_)
     if (!s.layer->memory().identity) s.layer->forward(pass(s, m, step), s.tensors, s.x, s.y, s.saved);
-  return steps_.back().y;
+  return steps_.empty() ? input_ : steps_.back().y;
 }
 
 void TrainingPass::backward(std::int64_t m, std::uint64_t step) {
@@ -106,26 +124,52 @@ void TrainingPass::restore_running_statistics() {
 }
 
 const std::vector<ParameterSlice>& TrainingPass::parameter_slices(int state_count) {
-  while (static_cast<int>(states_.size()) < state_count)
-    states_.emplace_back(backend_, static_cast<std::size_t>(store_.parameters_size()) * sizeof(float));
-  ParameterSlice slice{
-      store_.parameters(), parameter_gradients_.as<float>(), {nullptr, nullptr}, store_.parameters_size()};
-  for (std::size_t i = 0; i < states_.size() && i < std::size(slice.state); ++i)
-    slice.state[i] = states_[i].as<float>();
-  slices_.assign(1, slice);
+  while (static_cast<int>(states_.size()) < state_count) {
+    std::vector<Buffer>& state = states_.emplace_back();
+    for (std::size_t arena = 0; arena < store_.arena_count(); ++arena)
+      state.emplace_back(backend_, static_cast<std::size_t>(store_.arena_size(arena)) * sizeof(float));
+  }
+  slices_.clear();
+  for (std::size_t arena = 0; arena < store_.arena_count(); ++arena) {
+    if (gradients_[arena].data() == nullptr) continue;
+    ParameterSlice slice{static_cast<float*>(store_.arena_data(arena)),
+                         gradients_[arena].as<float>(),
+                         {nullptr, nullptr},
+                         store_.arena_size(arena)};
+    for (std::size_t i = 0; i < states_.size() && i < std::size(slice.state); ++i)
+      slice.state[i] = states_[i][arena].as<float>();
+    slices_.push_back(slice);
+  }
   return slices_;
+}
+
+ParameterRows TrainingPass::class_rows() const {
+  const std::size_t weight = store_.first_of_layer(last_layer_);
+  const NamedTensor& tensor = store_.tensors()[weight];
+  ParameterRows result;
+  result.value = tensor.data;
+  result.type = tensor.type;
+  result.rows = tensor.shape[0];
+  result.columns = tensor.shape[1];
+  const bool bias = store_.first_of_layer(last_layer_ + 1) > weight + 1;
+  if (bias) result.bias = store_.tensors()[weight + 1].values();
+  for (std::size_t i = 0; i < states_.size() && i < std::size(result.state); ++i) {
+    result.state[i] = states_[i][store_.arena_of(weight)].as<float>();
+    if (bias) result.bias_state[i] = states_[i][store_.arena_of(weight + 1)].as<float>();
+  }
+  return result;
 }
 
 std::vector<NamedTensor> TrainingPass::optimizer_tensors() const {
   std::vector<NamedTensor> result;
   for (std::size_t i = 0; i < states_.size(); ++i)
-    for (NamedTensor& tensor : store_.trainable_in(states_[i].as<float>(), "optimizer." + std::to_string(i) + "."))
+    for (NamedTensor& tensor : store_.trainable_in(addresses(states_[i]), "optimizer." + std::to_string(i) + "."))
       result.push_back(std::move(tensor));
   return result;
 }
 
 std::vector<NamedTensor> TrainingPass::gradient_tensors() const {
-  return store_.trainable_in(parameter_gradients_.as<float>(), "");
+  return store_.trainable_in(addresses(gradients_), "");
 }
 
 }  // namespace onelogit

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "layer/layer.h"
+#include "model/model.h"
 #include "model/tensor_store.h"
 #include "tensor/buffer.h"
 
@@ -14,19 +15,22 @@ namespace onelogit {
 
 class TrainingPass {
  public:
-  // `layers` ends with the layer that makes the logits.
+  // `layers` ends with the layer that makes the logits, which the pass leaves out if it is to end with the features.
   TrainingPass(Backend& backend, std::span<const std::unique_ptr<Layer>> layers, const TensorStore& store,
-               std::int64_t m, std::uint64_t seed);
+               std::int64_t m, std::uint64_t seed, Model::PassEnd end);
 
   std::int64_t examples() const { return m_; }
-  std::uint64_t seed() const { return seed_; }
-  float* input() const { return steps_.front().x; }
-  float* logits_gradient() const { return steps_.back().dy; }
+  bool is_planned_for(std::int64_t m, std::uint64_t seed, Model::PassEnd end) const {
+    return m == m_ && seed == seed_ && end == end_;
+  }
+  float* input() const { return input_; }
+  float* output_gradient() const { return output_gradient_; }
   const float* forward(std::int64_t m, std::uint64_t step);
   void backward(std::int64_t m, std::uint64_t step);
   void restore_running_statistics();
 
   const std::vector<ParameterSlice>& parameter_slices(int state_count);
+  ParameterRows class_rows() const;
   std::vector<NamedTensor> optimizer_tensors() const;
   std::vector<NamedTensor> gradient_tensors() const;
 
@@ -39,7 +43,7 @@ class TrainingPass {
     float *dy, *dx;      // dx null: nobody needs it
     std::uint64_t seed;  // dropout's Philox key
   };
-  void plan_activations();
+  void plan_activations(std::int64_t input_size);
   void plan_gradients();
   Pass pass(const Step& step_of_layer, std::int64_t m, std::uint64_t step) const;
 
@@ -47,10 +51,15 @@ class TrainingPass {
   const TensorStore& store_;
   std::int64_t m_;
   std::uint64_t seed_;
+  Model::PassEnd end_;
   std::vector<Step> steps_;
+  std::size_t last_layer_;  // the one that makes the logits
+  float *input_ = nullptr, *output_gradient_ = nullptr;
   std::size_t first_trained_ = 0;  // the first layer whose gradient is needed
-  Buffer activations_, activation_gradients_, parameter_gradients_, statistics_before_;
-  std::vector<Buffer> states_;
+  Buffer activations_, activation_gradients_, statistics_before_;
+  // Of each arena of the store: gradients (none for what the pass leaves out), and arrays of optimizer state.
+  std::vector<Buffer> gradients_;
+  std::vector<std::vector<Buffer>> states_;
   std::vector<ParameterSlice> slices_;
 };
 

@@ -1,11 +1,13 @@
 #include "train/checkpoint.h"
 
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
 #include "error.h"
 #include "model/model_file.h"
+#include "train/last_layer.h"
 #include "train/options_check.h"
 
 namespace onelogit {
@@ -69,7 +71,7 @@ std::string describe_preprocessing(const Preprocessing& p) {
 }
 
 // What must be the same for a run to continue.
-std::map<std::string, std::string> identity_of(const TrainOptions& options) {
+std::map<std::string, std::string> identity_of(const Model& model, const TrainOptions& options) {
   const std::int64_t length = used_length(*options.training, options.training_indices);
   return {{"training.loss", describe_loss(options.loss)},
           {"training.optimizer", describe_optimizer(options.optimizer)},
@@ -77,6 +79,7 @@ std::map<std::string, std::string> identity_of(const TrainOptions& options) {
           {"training.seed", std::to_string(options.seed)},
           {"training.examples", std::to_string(length)},
           {"training.indices", options.training_indices.empty() ? "all" : fingerprint(options.training_indices)},
+          {"training.memory", std::string(head_memory_name(choose_head_memory(model, options)))},
           {"training.random", random_numbers}};
 }
 
@@ -159,14 +162,14 @@ double RecentSteps::mean_loss() const {
 
 double RecentSteps::mean_correct() const {
   double sum = 0;
-  for (std::int64_t i = 0; i < size(); ++i) sum += static_cast<double>(correct(i));
+  for (std::int64_t i = 0; i < size(); ++i) sum += correct(i) < 0 ? NAN : static_cast<double>(correct(i));
   return size() > 0 ? sum / static_cast<double>(size()) : 0.0;
 }
 
 void write_checkpoint(Model& model, const TrainOptions& options, const TrainingState& state) {
   std::map<std::string, std::string> metadata;
   if (options.metadata) metadata = options.metadata(model);
-  for (auto& [name, value] : identity_of(options)) metadata[name] = value;
+  for (auto& [name, value] : identity_of(model, options)) metadata[name] = value;
   metadata["training.step"] = std::to_string(state.step);
   metadata["training.priorBias"] = state.prior_bias_applied ? "applied" : "none";
   // Unset: cancelled before the first batch fixed it.
@@ -191,7 +194,7 @@ TrainingState read_checkpoint(Model& model, const TrainOptions& options) {
   const SafetensorsFile file = SafetensorsFile::open(options.resume_path);
   TrainingState state;
   state.step = step_of(file);
-  for (const auto& [name, expected] : identity_of(options)) {
+  for (const auto& [name, expected] : identity_of(model, options)) {
     const std::string& received = entry(file, name);
     if (received != expected)
       reject(file.path(),

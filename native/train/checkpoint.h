@@ -13,6 +13,7 @@ namespace onelogit {
 class RecentSteps {
  public:
   static constexpr std::int64_t capacity = 100;
+  // `correct` is −1 where it is not known.
   void add(double loss, std::int64_t correct) {
     const auto slot = static_cast<std::size_t>(added_++ % capacity);
     losses_[slot] = loss;
@@ -23,7 +24,7 @@ class RecentSteps {
   double loss(std::int64_t i) const { return losses_[slot_of(i)]; }
   std::int64_t correct(std::int64_t i) const { return correct_[slot_of(i)]; }
   double mean_loss() const;
-  double mean_correct() const;
+  double mean_correct() const;  // NaN if one of them is not known
 
  private:
   std::size_t slot_of(std::int64_t i) const { return static_cast<std::size_t>((added_ - size() + i) % capacity); }

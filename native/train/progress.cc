@@ -28,11 +28,12 @@ void ProgressReporter::report(std::int64_t step, double learning_rate,
     latest_.seconds_left = seconds() / static_cast<double>(step - first_step_) * static_cast<double>(steps_ - step);
   if (added_ > 0) {
     latest_.loss = loss_ / static_cast<double>(added_);
-    latest_.accuracy = static_cast<double>(correct_) / static_cast<double>(added_ * batch_size_);
+    latest_.accuracy = correct_ / static_cast<double>(added_ * batch_size_);
   }
   latest_.validation = validation;
   loss_ = 0;
-  correct_ = added_ = 0;
+  correct_ = 0;
+  added_ = 0;
   last_step_ = step;
   last_report_ = now;
   hooks_.progress(latest_);

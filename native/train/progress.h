@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 
 #include "train/trainer.h"
@@ -14,7 +15,7 @@ class ProgressReporter {
 
   void add(double loss, std::int64_t correct) {
     loss_ += loss;
-    correct_ += correct;
+    correct_ += correct < 0 ? NAN : static_cast<double>(correct);
     ++added_;
   }
   // Whether a tenth of a second has passed since the last report.
@@ -29,7 +30,8 @@ class ProgressReporter {
   std::int64_t first_step_, steps_, batch_size_;
   Clock::time_point start_ = Clock::now(), last_report_ = start_;
   double loss_ = 0;
-  std::int64_t correct_ = 0, added_ = 0;
+  double correct_ = 0;
+  std::int64_t added_ = 0;
   std::int64_t last_step_;
   double rate_ = 0;
   Progress latest_;

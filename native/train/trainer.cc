@@ -10,6 +10,7 @@
 #include "error.h"
 #include "train/batches.h"
 #include "train/checkpoint.h"
+#include "train/last_layer.h"
 #include "train/options_check.h"
 #include "train/progress.h"
 #include "train/validation.h"
@@ -31,6 +32,8 @@ class Run {
   ~Run() {
     // Without a completed step the model is as untrained as before.
     if (state_.prior_bias_applied && !model_.trained) set_class_bias({});
+    // After an exception too: the model holds the weights of the latest step.
+    if (last_layer_) last_layer_->catch_up();
     model_.release_training();
     model_.tensors_changed();
   }
@@ -63,7 +66,7 @@ class Run {
   LossSpec loss_;
   std::int64_t check_every_;
   TrainingState state_;
-  std::unique_ptr<LossKernel> kernel_;
+  std::optional<LastLayer> last_layer_;
   Buffer labels_, values_, counts_, clip_scale_;
   std::vector<double> host_values_;
   std::vector<std::int64_t> host_counts_;
@@ -126,9 +129,8 @@ TrainResult Run::go() {
     return result;
   }
   check_loss(loss_, classes);
-  model_.plan_training(m, options_.seed);
-  model_.parameter_slices(optimizer_state_count(options_.optimizer));
-  kernel_ = backend_.make_loss(loss_, classes, m);
+  const std::int64_t validation_rows = options_.validation ? Validation::rows(model_, options_, loss_) : 0;
+  last_layer_.emplace(model_, options_, loss_, validation_rows);
   labels_ = Buffer(backend_, static_cast<std::size_t>(m) * sizeof(std::int32_t));
   values_ = Buffer(backend_, static_cast<std::size_t>(check_every_) * sizeof(double));
   counts_ = Buffer(backend_, static_cast<std::size_t>(check_every_) * sizeof(std::int64_t));
@@ -155,7 +157,7 @@ TrainResult Run::go() {
                           return m;
                         });
   std::optional<Validation> validation;
-  if (options_.validation) validation.emplace(model_, options_, loss_, reader);
+  if (options_.validation) validation.emplace(model_, options_, loss_, *last_layer_, reader);
   progress_.emplace(hooks_, first_step, options_.steps, m);
 
   while (state_.step < options_.steps && !result.cancelled) {
@@ -173,6 +175,7 @@ TrainResult Run::go() {
                       (last || (options_.checkpoint_every > 0 && state_.step % options_.checkpoint_every == 0));
     const bool report = last || validate || progress_->due();
     if (report || save || state_.step - collected_ == check_every_) collect(*batch);
+    if (last || save || validate) last_layer_->catch_up();
     if (last || save) check_parameters();
     // Saved before it is validated: an interruption of the validation loses nothing.
     if (save) checkpoint();
@@ -187,6 +190,7 @@ TrainResult Run::go() {
     if (report) progress_->report(state_.step, learning_rate(state_.step - 1), validated);
   }
   if (result.cancelled) {
+    last_layer_->catch_up();
     check_parameters();
     if (!options_.checkpoint_path.empty()) checkpoint();
     progress_->report(state_.step, learning_rate(std::max<std::int64_t>(state_.step - 1, 0)), std::nullopt);
@@ -209,9 +213,8 @@ void Run::step(const Batch& batch) {
   backend_.upload(labels_.data(), batch.labels, static_cast<std::size_t>(m) * sizeof(std::int32_t));
   const auto* labels = labels_.as<std::int32_t>();
   const std::int64_t slot = at - collected_;
-  const float* logits = model_.forward_training(m, number);
-  kernel_->value_and_gradient(logits, labels, m, number, values_.as<double>() + slot, model_.logits_gradient());
-  backend_.count_correct(logits, labels, m, model_.classes(), counts_.as<std::int64_t>() + slot);
+  const auto rate = static_cast<float>(learning_rate(at));
+  last_layer_->run(labels, m, number, rate, values_.as<double>() + slot, counts_.as<std::int64_t>() + slot);
   // Where reading costs nothing a broken batch is found before it reaches the weights.
   if (check_every_ == 1) {
     ++state_.step;
@@ -224,9 +227,10 @@ void Run::step(const Batch& batch) {
   float* scale = nullptr;
   if (optimizer.clip_norm > 0) {
     scale = clip_scale_.as<float>();
-    backend_.clip_scale(slices, static_cast<float>(optimizer.clip_norm), scale);
+    backend_.clip_scale(slices, static_cast<float>(optimizer.clip_norm), last_layer_->gradient_squares(), scale);
   }
-  backend_.optimizer_step(optimizer, static_cast<float>(learning_rate(at)), number + 1, slices, scale);
+  last_layer_->update(scale);
+  backend_.optimizer_step(optimizer, rate, number + 1, slices, scale);
   state_.step = at + 1;
   mark_changed();
 }
@@ -261,7 +265,7 @@ void Run::check_parameters() {
     piece.resize(static_cast<std::size_t>(std::min(size, at_once)));
     for (std::int64_t begin = 0; begin < size; begin += at_once) {
       const auto count = static_cast<std::size_t>(std::min(at_once, size - begin));
-      backend_.download(piece.data(), tensor.data + begin, count * sizeof(float));
+      download_float32(backend_, tensor, begin, static_cast<std::int64_t>(count), piece.data());
       // The sum of x·0 is 0 or NaN: one pass without a branch per number.
       float sum = 0;
       for (std::size_t i = 0; i < count; ++i) sum += piece[i] * 0.0f;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "format/safetensors.h"
+#include "head/linear_loss.h"
 #include "loss/loss.h"
 #include "model/model.h"
 #include "optimizer/optimizer.h"
@@ -54,6 +55,12 @@ struct ScheduleSpec {
   double multiple(std::int64_t step, std::int64_t total_steps) const;
 };
 
+// How the last layer is computed, and what of it is kept: the m×k logits and the gradient of the class matrix
+// (`logits`, the fastest for few classes); blocks of classes, and the gradient of the class matrix where an update has
+// to wait for it
+// (`store`); or nothing of the class matrix's size, at the price of computing the logits twice (`recompute`).
+enum class HeadMemory { automatic, logits, store, recompute };
+
 struct TrainOptions {
   LossSpec loss;
   OptimizerSpec optimizer;
@@ -61,6 +68,8 @@ struct TrainOptions {
   std::int64_t steps = 0;
   std::int64_t batch_size = 0;
   std::uint64_t seed = 0;  // order of the data, dropout, noise
+  HeadMemory memory = HeadMemory::automatic;
+  std::size_t workspace_bytes = default_linear_loss_workspace;  // of the fused last layer's blocks
   std::shared_ptr<ExampleSource> training;
   std::vector<std::int64_t>
       training_indices;  // empty: all; else the part of `training` to use (validation fraction set aside)
@@ -84,7 +93,9 @@ struct ValidationResult {
 struct Progress {
   std::int64_t step = 0, steps = 0;  // steps done
   double loss = 0;                   // mean over the steps since the last report
-  double accuracy = 0;               // share of those steps' examples whose largest logit is the label's
+  // Share of those steps' examples whose largest logit is the label's; NaN where not all logits were computed (sampled
+  // nce, fused).
+  double accuracy = 0;
   double examples_per_second = 0, seconds_left = 0, learning_rate = 0;
   std::optional<ValidationResult> validation;  // the latest, in the report that follows it
 };

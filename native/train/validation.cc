@@ -11,11 +11,6 @@ namespace {
 
 constexpr std::int64_t logits_at_once = std::int64_t{1} << 24;  // 64 MiB
 
-std::int64_t rows_per_pass(const LossSpec& loss, std::int64_t classes, std::int64_t batch_size) {
-  if (loss.kind == LossKind::batch_cross_entropy || loss.kind == LossKind::batch_max_margin) return batch_size;
-  return std::clamp<std::int64_t>(logits_at_once / classes, 1, max_inference_rows);
-}
-
 }  // namespace
 
 std::int64_t not_finite_example(const Batch& batch, std::int64_t features) {
@@ -27,16 +22,23 @@ std::int64_t not_finite_example(const Batch& batch, std::int64_t features) {
   return -1;
 }
 
-Validation::Validation(Model& model, const TrainOptions& options, const LossSpec& loss, ReaderThread& reader)
+std::int64_t Validation::rows(const Model& model, const TrainOptions& options, const LossSpec& loss) {
+  if (loss.kind == LossKind::batch_cross_entropy || loss.kind == LossKind::batch_max_margin) return options.batch_size;
+  if (choose_head_memory(model, options) != HeadMemory::logits) return max_inference_rows;
+  return std::clamp<std::int64_t>(logits_at_once / model.classes(), 1, max_inference_rows);
+}
+
+Validation::Validation(Model& model, const TrainOptions& options, const LossSpec& loss, LastLayer& last_layer,
+                       ReaderThread& reader)
     : model_(model),
       source_(*options.validation),
       indices_(options.validation_indices),
+      last_layer_(last_layer),
       reader_(reader),
       batch_size_(options.batch_size),
-      rows_(rows_per_pass(loss, model.classes(), options.batch_size)),
+      rows_(rows(model, options, loss)),
       length_(used_length(source_, indices_)),
       sum_(loss.reduction == Reduction::sum),
-      kernel_(model.backend().make_loss(loss, model.classes(), rows_)),
       labels_(model.backend(), static_cast<std::size_t>(rows_) * sizeof(std::int32_t)),
       value_(model.backend(), sizeof(double)),
       count_(model.backend(), sizeof(std::int64_t)) {}
@@ -57,11 +59,9 @@ std::optional<ValidationResult> Validation::run(const std::atomic<bool>* cancell
     backend.load_examples(batch->inputs, batch->type, batch->rows, m, source_.features(), model_.preprocessing->view(),
                           input);
     backend.upload(labels_.data(), batch->labels, static_cast<std::size_t>(m) * sizeof(std::int32_t));
-    const float* logits = model_.forward_inference(m, Output::logits);
     // Draws that no training step uses.
     const std::uint64_t draw = std::uint64_t{1} << 63 | static_cast<std::uint64_t>(pass);
-    kernel_->value_and_gradient(logits, labels_.as<std::int32_t>(), m, draw, value_.as<double>(), nullptr);
-    backend.count_correct(logits, labels_.as<std::int32_t>(), m, model_.classes(), count_.as<std::int64_t>());
+    last_layer_.evaluate(labels_.as<std::int32_t>(), m, draw, value_.as<double>(), count_.as<std::int64_t>());
     double value = 0;
     std::int64_t count = 0;
     backend.download(&value, value_.data(), sizeof value);

@@ -30,7 +30,7 @@ void randomise(Model& model, std::uint32_t seed) {
   for (const NamedTensor& tensor : model.tensors())
     for (std::int64_t i = 0; i < shape_size(tensor.shape); ++i) {
       const float value = normal(random);
-      tensor.data[i] = tensor.name.ends_with("running_var") ? 0.3f + std::abs(value) : value;
+      tensor.values()[i] = tensor.name.ends_with("running_var") ? 0.3f + std::abs(value) : value;
     }
   model.tensors_changed();
 }

@@ -39,7 +39,7 @@ void randomize(Model& model, std::uint32_t seed) {
     const bool positive = tensor.name.ends_with("running_var");
     const auto values =
         random_values(shape_size(tensor.shape), seed++, positive ? 0.5f : -1.0f, positive ? 2.0f : 1.0f);
-    model.backend().upload(tensor.data, values.data(), values.size() * sizeof(float));
+    model.backend().upload(tensor.values(), values.data(), values.size() * sizeof(float));
   }
   model.tensors_changed();
 }
@@ -78,7 +78,7 @@ void check_gradients(const ModelSpec& spec, std::int64_t m, std::uint32_t seed) 
   model.plan_training(m, 9);
   backend.upload(model.training_input(), x.data(), x.size() * sizeof(float));
   const auto logits = downloaded(backend, model.forward_training(m, step), m * model.classes());
-  backend.upload(model.logits_gradient(), c.data(), c.size() * sizeof(float));
+  backend.upload(model.output_gradient(), c.data(), c.size() * sizeof(float));
   model.backward(m, step);
 
   const Doubles inputs(x.begin(), x.end());
@@ -86,7 +86,7 @@ void check_gradients(const ModelSpec& spec, std::int64_t m, std::uint32_t seed) 
   CHECK(norm_of_difference(logits, expected) <= 1e-5 * norm(expected) + 1e-7);
   for (const NamedTensor& gradient : model.gradient_tensors()) {
     CAPTURE(gradient.name);
-    const auto actual = downloaded(backend, gradient.data, shape_size(gradient.shape));
+    const auto actual = downloaded(backend, gradient.values(), shape_size(gradient.shape));
     Doubles& parameter = reference.tensors.at(gradient.name);
     Doubles difference(actual.size());
     constexpr double h = 1e-6;
@@ -147,17 +147,17 @@ TEST_CASE("layer: running statistics follow the batches as PyTorch's do, and can
   for (std::uint32_t step = 0; step < 4; ++step) {
     const auto x = random_values(6 * 4, step + 40);
     backend.upload(model.training_input(), x.data(), x.size() * sizeof(float));
-    before_last = downloaded(backend, model.tensors()[4].data, 3);
+    before_last = downloaded(backend, model.tensors()[4].values(), 3);
     model.forward_training(6, step);
     reference.forward(Doubles(x.begin(), x.end()), 6, true, true);
   }
   for (const std::size_t i : {4, 5}) {
     const NamedTensor& tensor = model.tensors()[i];
     const Doubles& expected = reference.tensors.at(tensor.name);
-    CHECK(norm_of_difference(downloaded(backend, tensor.data, 3), expected) < 1e-6 * (1 + norm(expected)));
+    CHECK(norm_of_difference(downloaded(backend, tensor.values(), 3), expected) < 1e-6 * (1 + norm(expected)));
   }
   model.restore_running_statistics();
-  CHECK(downloaded(backend, model.tensors()[4].data, 3) == before_last);
+  CHECK(downloaded(backend, model.tensors()[4].values(), 3) == before_last);
 }
 
 TEST_CASE("layer: dropout drops its share, keeps the mean, draws anew for each step and layer") {

@@ -132,17 +132,17 @@ TEST_CASE("the gradient norm is clipped over all slices") {
   }
   for (std::size_t s = 0; s < std::size(sizes); ++s) slices.push_back({nullptr, gradients[s].data(), {}, sizes[s]});
   float scale = 0;
-  cpu_backend().clip_scale(slices, 2.0f, &scale);
+  cpu_backend().clip_scale(slices, 2.0f, nullptr, &scale);
   CHECK(scale == doctest::Approx(2.0 / std::sqrt(squares)).epsilon(1e-6));
-  cpu_backend().clip_scale(slices, 1e6f, &scale);
+  cpu_backend().clip_scale(slices, 1e6f, nullptr, &scale);
   CHECK(scale == 1.0f);
   gradients[1][70000] = 1e30f;  // its square is beyond float32
-  cpu_backend().clip_scale(slices, 1.0f, &scale);
+  cpu_backend().clip_scale(slices, 1.0f, nullptr, &scale);
   CHECK(scale == doctest::Approx(1e-30).epsilon(1e-5));
   gradients[1][70000] = nan;
-  cpu_backend().clip_scale(slices, 1.0f, &scale);
+  cpu_backend().clip_scale(slices, 1.0f, nullptr, &scale);
   CHECK(std::isnan(scale));
-  cpu_backend().clip_scale({}, 1.0f, &scale);  // a norm of 0
+  cpu_backend().clip_scale({}, 1.0f, nullptr, &scale);  // a norm of 0
   CHECK(scale == 1.0f);
 }
 

@@ -2,6 +2,7 @@
 #include "train/trainer.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -149,10 +150,10 @@ void plain_steps(Model& model, const MemorySource& source, const TrainOptions& o
     double value = 0;
     float scale = 1;
     kernel->value_and_gradient(model.forward_training(m, number), labels.data(), m, number, &value,
-                               model.logits_gradient());
+                               model.output_gradient());
     model.backward(m, number);
     if (options.optimizer.clip_norm > 0)
-      backend.clip_scale(slices, static_cast<float>(options.optimizer.clip_norm), &scale);
+      backend.clip_scale(slices, static_cast<float>(options.optimizer.clip_norm), nullptr, &scale);
     const double rate = options.optimizer.learning_rate * options.schedule.multiple(step, options.steps);
     backend.optimizer_step(options.optimizer, static_cast<float>(rate), number + 1, slices,
                            options.optimizer.clip_norm > 0 ? &scale : nullptr);
@@ -180,6 +181,116 @@ TEST_CASE("trainer: a fit is its steps one after another, bit for bit") {
   }
 }
 
+TEST_CASE("trainer: a fused last layer trains the model that logits in full do") {
+  const std::int64_t classes = 150;
+  const auto source = std::make_shared<MemorySource>(400, 6, classes, 2);
+  const auto held_out = std::make_shared<MemorySource>(90, 6, classes, 3);
+  for (const LossKind kind : all_losses)
+    for (const std::int64_t sampled : {std::int64_t{0}, std::int64_t{15}}) {
+      if (sampled > 0 && kind != LossKind::nce) continue;
+      for (const double clip_norm : {0.0, 0.2})
+        for (const std::int64_t hidden : {0, 1}) {  // without a layer before the last nothing goes back
+          std::vector<std::vector<float>> tensors;
+          std::vector<TrainResult> results;
+          for (const HeadMemory memory : {HeadMemory::logits, HeadMemory::store, HeadMemory::recompute}) {
+            if (memory == HeadMemory::recompute && clip_norm > 0) continue;
+            ModelSpec spec = small_network(6, classes);
+            if (hidden == 0) spec.layers = {spec.layers.back()};
+            TrainOptions options = small_options(source, kind);
+            options.loss.num_sampled = sampled;
+            options.optimizer.momentum = 0.9;
+            options.optimizer.weight_decay = 0.01;
+            options.optimizer.clip_norm = clip_norm;
+            options.schedule.kind = ScheduleSpec::Kind::cosine;
+            options.steps = 25;
+            options.memory = memory;
+            options.workspace_bytes = 20'000;
+            options.validation = held_out;
+            options.validate_every = 10;
+            Model model(spec, cpu_backend());
+            results.push_back(train(model, options, {}));
+            tensors.push_back(tensors_of(model));
+          }
+          CAPTURE(std::string(loss_name(kind)));
+          CAPTURE(sampled);
+          CAPTURE(clip_norm);
+          CAPTURE(hidden);
+          for (std::size_t n = 1; n < tensors.size(); ++n) {
+            double difference = 0, norm = 0;
+            for (std::size_t i = 0; i < tensors[0].size(); ++i) {
+              difference += std::pow(tensors[n][i] - tensors[0][i], 2);
+              norm += std::pow(tensors[0][i], 2);
+            }
+            CHECK(std::sqrt(difference / norm) < 2e-4);
+            CHECK(results[n].final_loss == doctest::Approx(results[0].final_loss).epsilon(1e-4));
+            CHECK(results[n].validation->loss == doctest::Approx(results[0].validation->loss).epsilon(1e-3));
+            CHECK(results[n].validation->accuracy == doctest::Approx(results[0].validation->accuracy).epsilon(0.05));
+            if (sampled > 0)
+              CHECK(std::isnan(results[n].final_accuracy));
+            else
+              CHECK(results[n].final_accuracy == doctest::Approx(results[0].final_accuracy).epsilon(0.05));
+          }
+        }
+    }
+}
+
+TEST_CASE("trainer: a fused run continues from its checkpoint bit for bit, whatever rests between the steps") {
+  const auto source = std::make_shared<MemorySource>(200, 6, 60, 2);
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("onelogit-fused-" + std::to_string(::getpid()))).string();
+  for (const LossKind kind : all_losses)
+    for (const WeightType storage : {WeightType::float32, WeightType::bfloat16})
+      for (const OptimizerKind optimizer : {OptimizerKind::sgd, OptimizerKind::adamw}) {
+        const auto options_of = [&] {
+          TrainOptions options = small_options(source, kind);
+          if (kind == LossKind::nce) options.loss.num_sampled = 5;
+          options.optimizer.kind = optimizer;
+          options.optimizer.momentum = 0.9;
+          options.optimizer.weight_decay = 0.01;
+          options.memory = HeadMemory::recompute;
+          options.checkpoint_path = path;
+          options.checkpoint_every = 12;
+          options.steps = 24;
+          return options;
+        };
+        ModelSpec spec = small_network(6, 60);
+        spec.layers.back().storage = storage;
+        // A checkpoint brings resting rows up to date, which rounds: so the whole run has one at the same step.
+        Model whole(spec, cpu_backend()), first(spec, cpu_backend()), second(spec, cpu_backend());
+        train(whole, options_of(), {});
+        std::atomic<bool> stop{false};
+        TrainOptions options = options_of();
+        options.metadata = [&](const Model&) {
+          stop = true;
+          return std::map<std::string, std::string>{};
+        };
+        CAPTURE(std::string(loss_name(kind)));
+        TrainHooks hooks;
+        hooks.cancelled = &stop;
+        CHECK(train(first, options, hooks).steps == 12);
+        options = options_of();
+        options.resume_path = path;
+        train(second, options, {});
+        CHECK(same_bits(tensors_of(second), tensors_of(whole)));
+      }
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("trainer: what the last layer's options cannot be together is an error before any work") {
+  const auto source = std::make_shared<MemorySource>(50, 6, 3, 2);
+  ModelSpec spec = small_network(6, 3);
+  spec.layers.back().storage = WeightType::bfloat16;
+  Model rounded(spec, cpu_backend()), model(small_network(6, 3), cpu_backend());
+  TrainOptions options = small_options(source);
+  options.memory = HeadMemory::logits;
+  CHECK(failure_of([&] { train(rounded, options, {}); }).code == "ERR_ONELOGIT_RANGE");
+  options.memory = HeadMemory::recompute;
+  options.optimizer.clip_norm = 1;
+  CHECK(failure_of([&] { train(model, options, {}); }).code == "ERR_ONELOGIT_RANGE");
+  options.loss.kind = LossKind::max_margin;  // few rows have a gradient
+  CHECK(failure_of([&] { train(model, options, {}); }).code == "none");
+}
+
 TEST_CASE("trainer: the schedule reaches the optimizer") {
   const auto source = std::make_shared<MemorySource>(64, 6, 3, 2);
   const auto moved = [&](double factor) {
@@ -195,7 +306,7 @@ TEST_CASE("trainer: the schedule reaches the optimizer") {
     CHECK(last_rate == doctest::Approx(0.05 * factor));
     std::vector<float> parameters;
     for (const NamedTensor& tensor : model.tensors())
-      if (tensor.trainable) parameters.push_back(tensor.data[0]);
+      if (tensor.trainable) parameters.push_back(tensor.values()[0]);
     return parameters;
   };
   Model ten(small_network(6, 3), cpu_backend());
@@ -205,7 +316,7 @@ TEST_CASE("trainer: the schedule reaches the optimizer") {
   train(ten, options, {});
   std::vector<float> expected;
   for (const NamedTensor& tensor : ten.tensors())
-    if (tensor.trainable) expected.push_back(tensor.data[0]);
+    if (tensor.trainable) expected.push_back(tensor.values()[0]);
   const auto still = moved(1e-30);
   for (std::size_t i = 0; i < expected.size(); ++i) CHECK(still[i] == expected[i]);
   CHECK(moved(1.0) != expected);
@@ -533,7 +644,7 @@ TEST_CASE("trainer: preprocessing is fixed by the type of the first data") {
 }
 
 std::vector<float> bias_of(const Model& model) {
-  return {model.class_bias()->data, model.class_bias()->data + model.classes()};
+  return {model.class_bias()->values(), model.class_bias()->values() + model.classes()};
 }
 
 TEST_CASE("trainer: the prior bias goes into an all-zero bias of a model that was never trained, and nowhere else") {
@@ -557,7 +668,7 @@ TEST_CASE("trainer: the prior bias goes into an all-zero bias of a model that wa
   CHECK(bias_of(zeros) == std::vector<float>(3, 0.0f));
 
   Model set(small_network(6, 3), cpu_backend());
-  set.class_bias()->data[1] = 0.5f;
+  set.class_bias()->values()[1] = 0.5f;
   CHECK_FALSE(train(set, options, {}).prior_bias_applied);
 
   // Losses without a prior; and a run that fails before its first update leaves the model as it was.

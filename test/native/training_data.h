@@ -110,7 +110,7 @@ inline std::vector<float> tensors_of(const Model& model) {
   std::vector<float> all;
   for (const NamedTensor& tensor : model.tensors()) {
     std::vector<float> values(static_cast<std::size_t>(shape_size(tensor.shape)));
-    model.backend().download(values.data(), tensor.data, values.size() * sizeof(float));
+    download_float32(model.backend(), tensor, 0, shape_size(tensor.shape), values.data());
     all.insert(all.end(), values.begin(), values.end());
   }
   return all;

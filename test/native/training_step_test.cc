@@ -87,7 +87,7 @@ TEST_CASE("training step: ten steps equal PyTorch's") {
     for (const NamedTensor& tensor : model.tensors()) {
       const auto values = stored(file, prefix + "start/" + tensor.name);
       REQUIRE(static_cast<std::int64_t>(values.size()) == shape_size(tensor.shape));
-      backend.upload(tensor.data, values.data(), values.size() * sizeof(float));
+      backend.upload(tensor.values(), values.data(), values.size() * sizeof(float));
     }
     const auto x = stored(file, prefix + "inputs");
     std::vector<std::int32_t> labels(steps * batch);
@@ -105,26 +105,26 @@ TEST_CASE("training step: ten steps equal PyTorch's") {
       backend.upload(model.training_input(), x.data() + step * batch * inputs, batch * inputs * sizeof(float));
       const float* logits = model.forward_training(batch, static_cast<std::uint64_t>(step));
       double value = 0;
-      kernel->value_and_gradient(logits, labels.data() + step * batch, batch, 0, &value, model.logits_gradient());
+      kernel->value_and_gradient(logits, labels.data() + step * batch, batch, 0, &value, model.output_gradient());
       CHECK(std::abs(value - losses[static_cast<std::size_t>(step)]) <= 1e-5);
       model.backward(batch, static_cast<std::uint64_t>(step));
       if (step == 0) {
         check_close(backend, logits, stored(file, prefix + "logits"), 1e-5, 1e-5);
         for (const NamedTensor& gradient : model.gradient_tensors()) {
           CAPTURE(gradient.name);
-          check_close(backend, gradient.data, stored(file, prefix + "gradient/" + gradient.name), 1e-6, 1e-5);
+          check_close(backend, gradient.values(), stored(file, prefix + "gradient/" + gradient.name), 1e-6, 1e-5);
         }
       }
       float scale = 1;
       if (c.optimizer.clip_norm > 0)
-        backend.clip_scale(model.parameter_slices(states), static_cast<float>(c.optimizer.clip_norm), &scale);
+        backend.clip_scale(model.parameter_slices(states), static_cast<float>(c.optimizer.clip_norm), nullptr, &scale);
       backend.optimizer_step(c.optimizer, static_cast<float>(c.optimizer.learning_rate),
                              static_cast<std::uint64_t>(step) + 1, model.parameter_slices(states),
                              c.optimizer.clip_norm > 0 ? &scale : nullptr);
     }
     for (const NamedTensor& tensor : model.tensors()) {
       CAPTURE(tensor.name);
-      check_close(backend, tensor.data, stored(file, prefix + "end/" + tensor.name), 2e-5, 1e-5);
+      check_close(backend, tensor.values(), stored(file, prefix + "end/" + tensor.name), 2e-5, 1e-5);
     }
   }
 }

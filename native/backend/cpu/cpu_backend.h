@@ -23,6 +23,8 @@ class CpuBackend : public Backend {
             std::int64_t ldc) override;
   void dense_forward(const float* x, const float* weight, const float* bias, float* y, std::int64_t m,
                      std::int64_t inputs, std::int64_t outputs) override;
+  void dense_forward_bfloat16(const float* x, const std::uint16_t* weight, const float* bias, float* y, std::int64_t m,
+                              std::int64_t inputs, std::int64_t outputs) override;
   void dense_backward_input(const float* dy, const float* weight, float* dx, std::int64_t m, std::int64_t inputs,
                             std::int64_t outputs) override;
   void dense_backward_weight(const float* x, const float* dy, float* dweight, float* dbias, std::int64_t m,
@@ -52,7 +54,7 @@ class CpuBackend : public Backend {
                                                      std::size_t workspace_bytes) override;
   std::unique_ptr<LinearLossTraining> make_linear_loss_training(const LinearLossTrainingPlan& plan) override;
 
-  void clip_scale(std::span<const ParameterSlice> slices, float clip_norm, float* scale) override;
+  void clip_scale(std::span<const ParameterSlice> slices, float clip_norm, const double* more, float* scale) override;
   void optimizer_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step,
                       std::span<const ParameterSlice> slices, const float* gradient_scale) override;
 

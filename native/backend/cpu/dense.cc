@@ -1,5 +1,11 @@
+#include <algorithm>
+#include <vector>
+
+#include "backend/cpu/blas.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/grain.h"
+#include "backend/cpu/kernels/bfloat16.h"
+#include "backend/cpu/kernels/elementwise.h"
 #include "backend/cpu/kernels/reduction.h"
 #include "backend/cpu/product.h"
 #include "backend/cpu/threads.h"
@@ -16,6 +22,22 @@ void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t
 void CpuBackend::dense_forward(const float* x, const float* weight, const float* bias, float* y, std::int64_t m,
                                std::int64_t inputs, std::int64_t outputs) {
   multiply({false, true, m, outputs, inputs, 1.0f, x, inputs, weight, inputs, 0.0f, y, outputs}, bias);
+}
+
+void CpuBackend::dense_forward_bfloat16(const float* x, const std::uint16_t* weight, const float* bias, float* y,
+                                        std::int64_t m, std::int64_t inputs, std::int64_t outputs) {
+  // Rows are converted a block at a time, each thread its own share of the outputs.
+  const std::int64_t block = std::clamp<std::int64_t>((1 << 16) / std::max<std::int64_t>(inputs, 1), 16, 1024);
+  parallel_for(outputs, block, 16, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> rows(static_cast<std::size_t>(std::min(block, end - begin) * inputs));
+    for (std::int64_t first = begin; first < end; first += block) {
+      const std::int64_t n = std::min(block, end - first);
+      bfloat16_kernels().to_float32(weight + first * inputs, n * inputs, rows.data());
+      if (bias != nullptr) elementwise_kernels().fill_rows(bias + first, y + first, m, n, outputs);
+      blas_gemm({false, true, m, n, inputs, 1.0f, x, inputs, rows.data(), inputs, bias != nullptr ? 1.0f : 0.0f,
+                 y + first, outputs});
+    }
+  });
 }
 
 void CpuBackend::dense_backward_input(const float* dy, const float* weight, float* dx, std::int64_t m,

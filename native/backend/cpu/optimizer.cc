@@ -31,7 +31,8 @@ void for_each_part(std::span<const ParameterSlice> slices, std::int64_t begin, s
 
 }  // namespace
 
-void CpuBackend::clip_scale(std::span<const ParameterSlice> slices, float clip_norm, float* scale) {
+void CpuBackend::clip_scale(std::span<const ParameterSlice> slices, float clip_norm, const double* more,
+                            float* scale) {
   const std::int64_t total = total_size(slices);
   const std::int64_t parts = std::clamp<std::int64_t>(total / elementwise_grain, 1, std::min(thread_count(), 1024));
   const std::int64_t length = (total + parts - 1) / parts;
@@ -44,7 +45,7 @@ void CpuBackend::clip_scale(std::span<const ParameterSlice> slices, float clip_n
                   });
     sums[part] = sum;
   });
-  double sum = 0;
+  double sum = more == nullptr ? 0.0 : *more;
   for (std::int64_t part = 0; part < parts; ++part) sum += sums[part];
   const double factor = static_cast<double>(clip_norm) / std::sqrt(sum);
   *scale = factor > 1.0 ? 1.0f : static_cast<float>(factor);  // NaN stays NaN
