@@ -112,7 +112,10 @@ const lines = [
   `${rounds} rounds, contestants taking turns; ratios within a round. Ours includes drawing and converting the examples; the others get`,
   'batches cut beforehand. TensorFlow.js has no threads in Node.',
   ...(pytorch
-    ? ['', `PyTorch's settings tried: ${pytorch.tried.map(({ setting, milliseconds }) => `${setting}: ${milliseconds.toFixed(2)} ms`).join('; ')}.`]
+    ? [
+        '',
+        `PyTorch's settings tried: ${pytorch.tried.map(({ setting, milliseconds }) => `${setting}: ${milliseconds.toFixed(2)} ms`).join('; ')}.`,
+      ]
     : []),
   '',
   `    ${result.command}`,

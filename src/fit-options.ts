@@ -2,6 +2,7 @@
 import { checkInteger, checkNumber, checkOneOf, checkOptions, checkString, describe } from './check.js';
 import { checkDataset, type Dataset } from './dataset.js';
 import { typeError } from './errors.js';
+import { checkHeadMemory, defaultWorkspaceBytes, type HeadMemory } from './head-memory.js';
 import { checkSignal } from './job.js';
 import { checkLoss, type Loss } from './losses.js';
 import type { BiasInit } from './metadata.js';
@@ -26,7 +27,10 @@ export interface Progress {
   readonly steps: number;
   /** Mean over the steps since the last report. */
   readonly loss: number;
-  /** Share of those steps' examples whose largest logit was the label's. */
+  /**
+   * Share of those steps' examples whose largest logit was the label's. NaN where not all logits were computed: sampled nce without
+   * `memory: 'logits'`. (Accuracy on a validation part is always known.)
+   */
   readonly accuracy: number;
   readonly examplesPerSecond: number;
   readonly secondsLeft: number;
@@ -66,6 +70,10 @@ export interface FitOptions {
    * −ln(k − 1) for binary-cross-entropy, −ln k for self-normalization, ln q for nce and zeros for the other losses.
    */
   biasInit?: BiasInit | undefined;
+  /** How the last layer is computed and what of it is kept: see {@link HeadMemory}. Default: `'auto'`. */
+  memory?: HeadMemory | undefined;
+  /** Most bytes that the blocks of classes may take where the logits are not formed, in all threads together. Default: 64 MiB. */
+  workspaceBytes?: number | undefined;
   /** Of the order of the examples, dropout and noise. Default: the model's. */
   seed?: number | undefined;
   /** An exception in it stops training and rejects `fit`. */
@@ -88,6 +96,8 @@ const optionNames: readonly (keyof FitOptions)[] = [
   'checkpoint',
   'resumeFrom',
   'biasInit',
+  'memory',
+  'workspaceBytes',
   'seed',
   'onProgress',
   'signal',
@@ -111,7 +121,17 @@ export interface FitPlan {
   progress: ReturnType<typeof checkProgress>;
   native: Pick<
     NativeFitOptions,
-    'loss' | 'optimizer' | 'schedule' | 'steps' | 'batchSize' | 'seed' | 'validateEvery' | 'checkpointPath' | 'checkpointEvery'
+    | 'loss'
+    | 'optimizer'
+    | 'schedule'
+    | 'steps'
+    | 'batchSize'
+    | 'seed'
+    | 'memory'
+    | 'workspaceBytes'
+    | 'validateEvery'
+    | 'checkpointPath'
+    | 'checkpointEvery'
   >;
 }
 
@@ -135,6 +155,9 @@ export function checkFit(state: ModelState, classes: number, dataset: unknown, o
       steps: checkSteps(given.steps, given.epochs, parts.trainingIndices?.length ?? training.length, batchSize),
       batchSize,
       seed: given.seed === undefined ? state.seed : checkInteger(given.seed, `seed of ${what}`),
+      memory: checkHeadMemory(given.memory, `memory of ${what}`),
+      workspaceBytes:
+        given.workspaceBytes === undefined ? defaultWorkspaceBytes : checkInteger(given.workspaceBytes, `workspaceBytes of ${what}`, 1),
       validateEvery:
         given.validateEverySteps === undefined ? 0 : checkInteger(given.validateEverySteps, `validateEverySteps of ${what}`, 1),
       ...checkCheckpoint(given.checkpoint),

@@ -18,6 +18,7 @@ export interface DenseLayer {
   readonly units: number;
   readonly bias: boolean;
   readonly initializer?: Initializer;
+  readonly storage?: 'bfloat16';
 }
 
 /** {@link layers.batchNorm} */
@@ -62,16 +63,22 @@ const maxLayers = 10_000;
  *
  * @param units - outputs; for the last dense layer, the number of classes
  * @param options - `bias`: whether there is one (default true); `initializer`: `'he-normal'`, or `'glorot-uniform'` for the
- * last dense layer
+ * last dense layer; `storage` of the weight, in memory and in files: `'float32'` (default), or, for the last dense layer only,
+ * `'bfloat16'`, which halves it (products accumulate in float32, updates are rounded stochastically, the bias stays float32)
  * @throws RangeError `ERR_ONELOGIT_RANGE` if `units` is not a positive integer
  */
-function dense(units: number, options?: { bias?: boolean | undefined; initializer?: Initializer | undefined }): DenseLayer {
-  const { bias, initializer } = checkOptions(options, ['bias', 'initializer'], 'layers.dense');
+function dense(
+  units: number,
+  options?: { bias?: boolean | undefined; initializer?: Initializer | undefined; storage?: 'float32' | 'bfloat16' | undefined },
+): DenseLayer {
+  const { bias, initializer, storage = 'float32' } = checkOptions(options, ['bias', 'initializer', 'storage'], 'layers.dense');
+  const checkedStorage = checkOneOf(storage, ['float32', 'bfloat16'] as const, 'storage of layers.dense');
   return Object.freeze({
     type: 'dense',
     units: checkInteger(units, 'units of layers.dense', 1, maxUnits),
     bias: bias === undefined ? true : checkBoolean(bias, 'bias of layers.dense'),
     ...(initializer === undefined ? {} : { initializer: checkOneOf(initializer, initializers, 'initializer of layers.dense') }),
+    ...(checkedStorage === 'float32' ? {} : { storage: checkedStorage }),
   });
 }
 
@@ -165,6 +172,12 @@ export function checkLayers(value: unknown, what: string): Layer[] {
   const checked = Array.from(value, (layer, index) => checkLayer(layer, `${what}[${index}]`));
   const last = checked.findLastIndex((layer) => layer.type === 'dense');
   if (last < 0) throw typeError('ERR_ONELOGIT_LAYER', `Expected at least one dense layer for ${what}: its units are the classes`);
+  const rounded = checked.findIndex((layer, index) => index !== last && layer.type === 'dense' && layer.storage === 'bfloat16');
+  if (rounded >= 0)
+    throw rangeError(
+      'ERR_ONELOGIT_LAYER',
+      `Expected storage 'float32' for ${what}[${rounded}] (bfloat16 is for the last dense layer, ${what}[${last}]) but received 'bfloat16'`,
+    );
   return checked.map((layer, index) =>
     layer.type === 'dense' && layer.initializer === undefined
       ? Object.freeze({ ...layer, initializer: index === last ? 'glorot-uniform' : 'he-normal' })

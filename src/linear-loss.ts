@@ -6,6 +6,7 @@ import { types } from 'node:util';
 import { checkFloat32Array, checkInt32Array, checkInteger, checkOptions, describe, typedArrayLength } from './check.js';
 import { checkDevice, type Device } from './device.js';
 import { rangeError, typeError } from './errors.js';
+import { defaultWorkspaceBytes } from './head-memory.js';
 import { checkLoss, type Loss } from './losses.js';
 import { native } from './native.js';
 
@@ -59,7 +60,6 @@ export interface LinearLossOptions {
 }
 
 const optionNames = ['hidden', 'weight', 'bias', 'labels', 'features', 'classes', 'device', 'workspaceBytes', 'out'];
-const defaultWorkspaceBytes = 64 * 1024 * 1024;
 
 /**
  * Value and gradients of `loss(hidden · weightᵀ + bias, labels)`. The logits exist for one block of classes at a time, so memory

@@ -1,6 +1,7 @@
 /** What native/addon/model.cc exports. Arguments have been checked by the callers; what memory safety rests on is checked again there. */
 
 import type { Inputs } from './dataset.js';
+import type { HeadMemory } from './head-memory.js';
 import type { Layer } from './layers.js';
 import type { Loss } from './losses.js';
 import type { Optimizer } from './optimizers.js';
@@ -52,6 +53,8 @@ export interface NativeFitOptions {
   validateEvery: number;
   preprocessing: Preprocessing;
   priorBias: boolean;
+  memory: HeadMemory;
+  workspaceBytes: number;
   checkpointPath?: string;
   checkpointEvery: number;
   resumePath?: string;

@@ -72,6 +72,14 @@ std::vector<std::int64_t> indices_from_javascript(const Napi::Value& value, std:
   return indices;
 }
 
+HeadMemory memory_from_name(const std::string& name) {
+  if (name == "auto") return HeadMemory::automatic;
+  if (name == "logits") return HeadMemory::logits;
+  if (name == "store") return HeadMemory::store;
+  if (name == "recompute") return HeadMemory::recompute;
+  throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT", "Expected a known memory but received '" + name + "'");
+}
+
 // Everything but what checkpoints and hooks need.
 TrainOptions options_from_javascript(const Napi::Object& object, std::int64_t features, Sources& sources) {
   TrainOptions options;
@@ -81,6 +89,9 @@ TrainOptions options_from_javascript(const Napi::Object& object, std::int64_t fe
   options.steps = integer_field(object, "steps", 0);
   options.batch_size = integer_field(object, "batchSize", 0);
   options.seed = static_cast<std::uint64_t>(integer_field(object, "seed", 0));
+  options.memory = memory_from_name(string_field(object, "memory", "auto"));
+  options.workspace_bytes = static_cast<std::size_t>(
+      integer_field(object, "workspaceBytes", static_cast<std::int64_t>(default_linear_loss_workspace)));
   options.training = sources.add(object.Get("training").ToObject(), features);
   options.training_indices =
       indices_from_javascript(object.Get("trainingIndices"), options.training->length(), "training");

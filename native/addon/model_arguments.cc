@@ -37,6 +37,7 @@ LayerSpec layer_from_javascript(const Napi::Object& object) {
   layer.bias = boolean_field(object, "bias", layer.bias);
   const std::string initializer = string_field(object, "initializer", "");
   if (!initializer.empty()) layer.initializer = initializer_from_name(initializer);
+  if (string_field(object, "storage", "float32") == "bfloat16") layer.storage = WeightType::bfloat16;
   layer.epsilon = static_cast<float>(number_field(object, "epsilon", static_cast<double>(layer.epsilon)));
   layer.momentum = static_cast<float>(number_field(object, "momentum", static_cast<double>(layer.momentum)));
   layer.rate = static_cast<float>(number_field(object, "rate", static_cast<double>(layer.rate)));

@@ -33,7 +33,7 @@ export function fitState(progress: {
 }): ProgressState {
   const details = [
     `loss ${significant(progress.loss)}`,
-    `accuracy ${(100 * progress.accuracy).toFixed(1)} %`,
+    ...(Number.isNaN(progress.accuracy) ? [] : [`accuracy ${(100 * progress.accuracy).toFixed(1)} %`]),
     `${count(progress.examplesPerSecond)} examples/s`,
     `step ${count(progress.step)}/${count(progress.steps)}`,
   ];

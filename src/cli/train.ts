@@ -21,6 +21,7 @@ const options = {
   arch: choice('the network: mlp is dense layers with batch normalisation and relu', ['mlp'], 'mlp'),
   hidden: integers('units of the hidden layers', { least: 1 }, [500, 500]),
   ...lossOptions,
+  memory: choice('how the last layer is computed and what of it is kept', ['auto', 'logits', 'store', 'recompute'], 'auto'),
   'bias-init': choice('start of the last layer’s bias: from the loss, or zeros', ['prior', 'zeros'], 'prior'),
   steps: integer('training steps, those before --resume included (default: 20000)', { least: 1 }),
   epochs: number('passes over the training examples, instead of --steps', { least: 0, above: true }),
@@ -95,6 +96,7 @@ export const command = defineCommand(
         ...(values.epochs === undefined ? { steps: values.steps ?? 20_000 } : { epochs: values.epochs }),
         batchSize: values['batch-size'],
         seed,
+        memory: values.memory,
         biasInit: values['bias-init'],
         ...(values.validation === undefined ? {} : { validation: { fraction: values.validation, seed } }),
         ...(values['validate-every'] === undefined ? {} : { validateEverySteps: values['validate-every'] }),
@@ -113,7 +115,8 @@ export const command = defineCommand(
       output.result({ ...result, parameters: model.parameterCount, out: values.out }, () =>
         [
           `Trained ${count(result.steps)} steps in ${duration(result.seconds)} (${count(result.examplesPerSecond)} examples/s, ${result.device}): ` +
-            `loss ${significant(result.finalLoss)}, training accuracy ${percent(result.finalAccuracy)}` +
+            `loss ${significant(result.finalLoss)}` +
+            `${Number.isNaN(result.finalAccuracy) ? '' : `, training accuracy ${percent(result.finalAccuracy)}`}` +
             `${result.validation ? `, validation accuracy ${percent(result.validation.accuracy)}` : ''}`,
           `Saved ${values.out}`,
           `Next: onelogit evaluate ${values.out} ${directory}`,
