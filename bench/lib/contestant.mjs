@@ -1,6 +1,7 @@
 // A contestant is a process of its own that answers a line of JSON with a line of JSON: no contestant can slow another's heap,
 // threads or caches down, except by running at the same time, which the coordinator never lets happen.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
 export class Contestant {
@@ -33,8 +34,12 @@ export class Contestant {
     return this.next();
   }
 
+  /** Resolves when it has ended and its memory is free. */
   close() {
+    const { exitCode, signalCode } = this.#child;
+    const ended = exitCode === null && signalCode === null ? once(this.#child, 'exit') : Promise.resolve();
     this.#child.stdin.end();
     this.#child.kill();
+    return ended;
   }
 }

@@ -22,7 +22,7 @@ export const findPython = () => ['python3', '/usr/bin/python3'].find((path) => s
 
 /**
  * Starts `script` with each setting, asks `request` twice, and keeps the one with the smallest `milliseconds`. Returns the contestant,
- * what it said first, its setting, and what was tried.
+ * what it said first, its setting in words and as environment variables, and what was tried.
  */
 export async function startPyTorch(python, args, threads, request) {
   let best;
@@ -39,7 +39,7 @@ export async function startPyTorch(python, args, threads, request) {
       continue;
     }
     best?.contestant.close();
-    best = { contestant, introduction, setting: describeSetting(setting), time };
+    best = { contestant, introduction, setting: describeSetting(setting), environment: setting, time };
   }
   return { ...best, tried };
 }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <vector>
 
 #include "addon/addon.h"
+#include "addon/loss_arguments.h"
 #include "backend/backend.h"
 #include "tensor/buffer.h"
 
@@ -85,10 +87,59 @@ Napi::Value benchmark_products(const Napi::CallbackInfo& info) {
   });
 }
 
+// The memory of one of unfusedLinearLoss's arrays, which must have this length.
+float* numbers(const Napi::Value& value, std::int64_t length, const char* name) {
+  const auto array = float32_array(value, name);
+  if (array.length != static_cast<std::size_t>(length))
+    throw Error(ErrorKind::range, "ERR_ONELOGIT_LENGTH",
+                "Expected " + std::to_string(length) + " numbers for " + name + " but received " +
+                    std::to_string(array.length));
+  return array.data;
+}
+
+// unfusedLinearLoss(loss, { hidden, weight, bias, labels, features, classes, gradHidden, gradWeight, gradBias, logits,
+// gradLogits }) → value: what linearLoss computes, on the CPU, through the m×k logits and their gradient as a model's
+// layers do. Those two are the caller's as well, so that their page faults are not timed.
+Napi::Value unfused_linear_loss(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!info[0].IsObject() || !info[1].IsObject())
+      throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT",
+                  "Expected a loss and an object for unfusedLinearLoss but received something else");
+    const LossSpec spec = loss_from_javascript(info[0].As<Napi::Object>());
+    const Napi::Object options = info[1].As<Napi::Object>();
+    const std::int64_t d = dimension(options, "features"), k = dimension(options, "classes");
+    check_loss(spec, k);
+    // Every property is read before any pointer is taken: a getter could detach a buffer.
+    const char* const names[] = {"hidden",     "weight",   "bias",   "gradHidden",
+                                 "gradWeight", "gradBias", "logits", "gradLogits"};
+    const Napi::Value labels_value = options.Get("labels");
+    std::vector<Napi::Value> values;
+    for (const char* name : names) values.push_back(options.Get(name));
+    const auto labels = int32_array(labels_value, "labels");
+    const auto m = static_cast<std::int64_t>(labels.length);
+    if (m < 1) throw Error(ErrorKind::range, "ERR_ONELOGIT_LENGTH", "Expected at least one label but received none");
+    check_labels(labels.data, m, k);
+    const std::int64_t lengths[] = {m * d, k * d, k, m * d, k * d, k, m * k, m * k};
+    float* arrays[std::size(names)];
+    for (std::size_t i = 0; i < std::size(names); ++i) arrays[i] = numbers(values[i], lengths[i], names[i]);
+    const auto [hidden, weight, bias, hidden_gradient, weight_gradient, bias_gradient, logits, logits_gradient] =
+        arrays;
+
+    Backend& backend = cpu_backend();
+    double value = 0;
+    backend.dense_forward(hidden, weight, bias, logits, m, d, k);
+    backend.make_loss(spec, k, m)->value_and_gradient(logits, labels.data, m, 0, &value, logits_gradient);
+    backend.dense_backward_input(logits_gradient, weight, hidden_gradient, m, d, k);
+    backend.dense_backward_weight(hidden, logits_gradient, weight_gradient, bias_gradient, m, d, k);
+    return Napi::Number::New(info.Env(), value);
+  });
+}
+
 }  // namespace
 
 void export_bench(Napi::Env env, Napi::Object exports) {
   exports.Set("benchmarkProducts", Napi::Function::New(env, benchmark_products));
+  exports.Set("unfusedLinearLoss", Napi::Function::New(env, unfused_linear_loss));
 }
 
 }  // namespace onelogit::addon
