@@ -48,7 +48,7 @@ if (where.loadAverageBefore > 0.5) console.error(`The load average is ${where.lo
 const progress = (text) => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
 const begin = performance.now();
 
-// ---- sections: each measures, and adds to head.json and head.md ----
+// A section measures in a module of head/, has a key of its own in head.json and lines of its own in head.md.
 const layer = await measureLayer({ cases, threads, python: findPython(), seconds, progress });
 progress('');
 
