@@ -55,7 +55,11 @@ export function checkInputs(value: unknown, what: string): { inputs: Inputs; typ
     const inputs = value as unknown as Uint8Array;
     return { inputs, type: 'uint8', length: typedArrayLength(inputs) };
   }
-  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a Float32Array or a Uint8Array for ${what} but received ${describe(value)}`);
+  if (types.isInt32Array(value)) return { inputs: value, type: 'int32', length: typedArrayLength(value) };
+  throw typeError(
+    'ERR_ONELOGIT_ARGUMENT',
+    `Expected a Float32Array, a Uint8Array or an Int32Array for ${what} but received ${describe(value)}`,
+  );
 }
 
 /** What a dataset must fit: the model's input and its classes. */

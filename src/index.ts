@@ -13,6 +13,7 @@ export {
   type BatchNormLayer,
   type DenseLayer,
   type DropoutLayer,
+  type EmbeddingLayer,
   type FlattenLayer,
   type Initializer,
   type Layer,

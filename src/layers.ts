@@ -49,8 +49,15 @@ export interface SoftmaxLayer {
   readonly type: 'softmax';
 }
 
+/** {@link layers.embedding} */
+export interface EmbeddingLayer {
+  readonly type: 'embedding';
+  readonly vocabulary: number;
+  readonly features: number;
+}
+
 /** Any layer, as `layers.*` returns it and as `model.layers` lists it. */
-export type Layer = DenseLayer | BatchNormLayer | ReluLayer | DropoutLayer | FlattenLayer | SoftmaxLayer;
+export type Layer = DenseLayer | BatchNormLayer | ReluLayer | DropoutLayer | FlattenLayer | SoftmaxLayer | EmbeddingLayer;
 
 /** The largest count of units, classes or elements of an example that one layer may have. */
 const maxUnits = 2 ** 31 - 1;
@@ -125,8 +132,28 @@ function softmax(): SoftmaxLayer {
   return Object.freeze({ type: 'softmax' });
 }
 
+/**
+ * A row of a table for each integer; only as the first layer. Examples are an `Int32Array` of integers in [0, vocabulary), and an example
+ * of shape [n] becomes one of shape [n, features] (`flatten`, or a dense layer, makes one vector of it). Rows start with variance
+ * 1 / features, so that each is about one long.
+ *
+ * A step changes the rows that its examples name. The others rest until they are read again: with sgd the result is that of updating every
+ * row at every step, to rounding; the moments of adam and adamW rest meanwhile, so that a row moves only when it has a gradient.
+ *
+ * @param vocabulary - rows of the table
+ * @param features - numbers of a row
+ * @throws RangeError `ERR_ONELOGIT_RANGE` if either is not a positive integer
+ */
+function embedding(vocabulary: number, features: number): EmbeddingLayer {
+  return Object.freeze({
+    type: 'embedding',
+    vocabulary: checkInteger(vocabulary, 'vocabulary of layers.embedding', 1, maxUnits),
+    features: checkInteger(features, 'features of layers.embedding', 1, maxUnits),
+  });
+}
+
 /** The layers of {@link Model.sequential}. */
-export const layers = { dense, batchNorm, relu, dropout, flatten, softmax } as const;
+export const layers = { dense, batchNorm, relu, dropout, flatten, softmax, embedding } as const;
 
 /** One layer from outside, an object or a parsed file, through the same checks as `layers.*`. */
 function checkLayer(value: unknown, what: string): Layer {
@@ -141,6 +168,9 @@ function checkLayer(value: unknown, what: string): Layer {
     case 'dropout':
       checkOptions(options, ['rate'], 'layers.dropout');
       return dropout(options.rate as number | undefined);
+    case 'embedding':
+      checkOptions(options, ['vocabulary', 'features'], 'layers.embedding');
+      return embedding(options.vocabulary as number, options.features as number);
     case 'relu':
     case 'flatten':
     case 'softmax':
@@ -172,6 +202,12 @@ export function checkLayers(value: unknown, what: string): Layer[] {
   const checked = Array.from(value, (layer, index) => checkLayer(layer, `${what}[${index}]`));
   const last = checked.findLastIndex((layer) => layer.type === 'dense');
   if (last < 0) throw typeError('ERR_ONELOGIT_LAYER', `Expected at least one dense layer for ${what}: its units are the classes`);
+  const misplaced = checked.findIndex((layer, index) => index > 0 && layer.type === 'embedding');
+  if (misplaced >= 0)
+    throw rangeError(
+      'ERR_ONELOGIT_LAYER',
+      `Expected an embedding only as the first of ${what} (its inputs are integers) but received one as ${what}[${misplaced}]`,
+    );
   const rounded = checked.findIndex((layer, index) => index !== last && layer.type === 'dense' && layer.storage === 'bfloat16');
   if (rounded >= 0)
     throw rangeError(

@@ -78,6 +78,9 @@ export class Model {
     const layers = Object.freeze(checkLayers(given.layers, `layers of ${what}`));
     const preprocessing =
       given.preprocessing === undefined ? null : checkPreprocessing(given.preprocessing, inputShape, `preprocessing of ${what}`);
+    const integers = layers[0]?.type === 'embedding';
+    if (integers && preprocessing)
+      throw rangeError('ERR_ONELOGIT_OPTION', `Expected no preprocessing of ${what} before an embedding, whose inputs are integers`);
     const seed = given.seed === undefined ? 0 : checkInteger(given.seed, `seed of ${what}`);
     const device = checkDevice(given.device ?? 'auto', `device of ${what}`);
     const built = new native.NativeModel({ inputShape, layers, seed, device });
@@ -88,7 +91,7 @@ export class Model {
       layers,
       seed,
       preprocessing,
-      inputType: null,
+      inputType: integers ? 'int32' : null,
       loss: null,
       split: null,
       trained: false,

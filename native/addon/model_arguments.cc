@@ -33,7 +33,8 @@ Initializer initializer_from_name(const std::string& name) {
 LayerSpec layer_from_javascript(const Napi::Object& object) {
   LayerSpec layer;
   layer.type = string_field(object, "type", "");
-  layer.units = integer_field(object, "units", layer.units);
+  layer.vocabulary = integer_field(object, "vocabulary", layer.vocabulary);
+  layer.units = integer_field(object, layer.type == "embedding" ? "features" : "units", layer.units);
   layer.bias = boolean_field(object, "bias", layer.bias);
   const std::string initializer = string_field(object, "initializer", "");
   if (!initializer.empty()) layer.initializer = initializer_from_name(initializer);

@@ -13,7 +13,8 @@ Scorer::Scorer(std::shared_ptr<const ClassifierWeights> scored)
       features(static_cast<std::size_t>(trunk->feature_size())) {
   // The buffers of a pass are made now.
   const std::vector<std::byte> example(static_cast<std::size_t>(trunk->input_size()) * 4);
-  trunk->features(example.data(), ExampleType::float32, 1, scratch, features.data());
+  trunk->features(example.data(), trunk->takes_integers() ? ExampleType::int32 : ExampleType::float32, 1, scratch,
+                  features.data());
 }
 
 void Scorer::dispose() {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "head/linear_loss.h"
+#include "layer/embedding_training.h"
 #include "loss/loss.h"
 #include "optimizer/optimizer.h"
 
@@ -102,6 +103,13 @@ class Backend {
   // dx_ij = y_ij (dy_ij − Σ_l dy_il y_il); dx may alias dy.
   virtual void softmax_backward(const float* y, const float* dy, float* dx, std::int64_t m, std::int64_t n) = 0;
 
+  // ---- embedding ----
+  // y (n×columns) = rows `ids` (n, in range) of the table
+  virtual void embedding_forward(const std::int32_t* ids, const float* table, float* y, std::int64_t n,
+                                 std::int64_t columns) = 0;
+  virtual std::unique_ptr<EmbeddingTraining> make_embedding_training(const ParameterRows& table,
+                                                                     const OptimizerSpec& optimizer) = 0;
+
   // ---- losses ----
   // `max_examples` is the largest m that will be asked for. The spec has been checked with check_loss.
   virtual std::unique_ptr<LossKernel> make_loss(const LossSpec& spec, std::int64_t classes,
@@ -131,6 +139,10 @@ class Backend {
   // `indices` (host, m; null: rows 0 … m−1).
   virtual void load_examples(const void* source, ExampleType type, const std::int64_t* indices, std::int64_t m,
                              std::int64_t features, const PreprocessingView& preprocessing, float* out) = 0;
+  // out (m×length int32, device) = rows of `source` as above, each integer in [0, vocabulary). Throws
+  // ERR_ONELOGIT_INDEX_RANGE otherwise.
+  virtual void load_indices(const std::int32_t* source, const std::int64_t* rows, std::int64_t m, std::int64_t length,
+                            std::int64_t vocabulary, std::int32_t* out) = 0;
   // How many rows have their largest logit (lowest index on ties) at the label; rows with a NaN count as wrong.
   // *count: one int64 in device memory.
   virtual void count_correct(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k,

@@ -14,7 +14,10 @@ std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floa
 }  // namespace
 
 Trunk::Trunk(const ModelSpec& spec, const Preprocessing& preprocessing, Backend& backend, const Fill& fill)
-    : backend_(backend), preprocessing_(preprocessing), input_size_(shape_size(spec.input_shape)) {
+    : backend_(backend),
+      preprocessing_(preprocessing),
+      input_(input_kind(spec)),
+      input_size_(shape_size(spec.input_shape)) {
   Shape shape = spec.input_shape;
   const std::size_t last = last_dense_layer(spec);
   for (std::size_t i = 0; i < last; ++i) {
@@ -88,7 +91,8 @@ bool Trunk::features(const void* examples, ExampleType type, std::int64_t m, Scr
     const std::int64_t count = std::min(rows, m - first);
     const auto* chunk =
         static_cast<const std::byte*>(examples) + static_cast<std::size_t>(first * input_size_) * element_bytes(type);
-    backend_.load_examples(chunk, type, nullptr, count, input_size_, preprocessing_.view(), scratch.input.as<float>());
+    load_input(backend_, input_, chunk, type, nullptr, count, input_size_, preprocessing_.view(),
+               scratch.input.as<float>());
     backend_.download(out + first * feature_size_, forward(count, scratch), bytes_of(count * feature_size_));
   }
   return true;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "layer/layer.h"
+#include "model/input.h"
 #include "model/model.h"
 #include "tensor/buffer.h"
 
@@ -24,6 +25,8 @@ class Trunk {
   Trunk(const ModelSpec& spec, const Preprocessing& preprocessing, Backend& backend, const Fill& fill);
 
   std::int64_t input_size() const { return input_size_; }
+  // Whether examples are rows of an embedding, int32.
+  bool takes_integers() const { return input_.integers(); }
   std::int64_t feature_size() const { return feature_size_; }
   // Whether the features of a float32 example are the example itself.
   bool is_identity() const { return identity_; }
@@ -55,6 +58,7 @@ class Trunk {
 
   Backend& backend_;
   Preprocessing preprocessing_;
+  InputKind input_;
   std::int64_t input_size_ = 0, feature_size_ = 0, widest_ = 1, rows_at_once_ = 1;
   bool identity_ = false;
   std::vector<Step> steps_;

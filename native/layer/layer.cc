@@ -1,5 +1,6 @@
 #include "layer/layer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "error.h"
@@ -31,6 +32,16 @@ void check_dense(const LayerSpec& spec, const Shape& input_shape) {
   if (spec.units > largest_size / shape_size(input_shape))
     reject("at most 2^48 weights", "dense",
            std::to_string(spec.units) + " units over " + std::to_string(shape_size(input_shape)) + " inputs");
+}
+
+void check_embedding(const LayerSpec& spec, const Shape& input_shape) {
+  constexpr std::int64_t most = std::int64_t{1} << 31;
+  if (spec.vocabulary < 1 || spec.vocabulary > most)
+    reject("an integer from 1 to 2^31", "vocabulary of embedding", std::to_string(spec.vocabulary));
+  if (spec.units < 1) reject("an integer of at least 1", "features of embedding", std::to_string(spec.units));
+  if (spec.units > largest_size / std::max(spec.vocabulary, shape_size(input_shape)))
+    reject("at most 2^48 numbers", "embedding",
+           std::to_string(spec.vocabulary) + " rows of " + std::to_string(spec.units));
 }
 
 void check_batch_norm(const LayerSpec& spec) {
@@ -68,6 +79,10 @@ std::unique_ptr<Layer> make_layer(const LayerSpec& spec, const Shape& input_shap
     check_dense(spec, input_shape);
     return make_dense(spec, input_shape);
   }
+  if (spec.type == "embedding") {
+    check_embedding(spec, input_shape);
+    return make_embedding(spec, input_shape);
+  }
   if (spec.type == "batchNorm") {
     check_batch_norm(spec);
     return make_batch_norm(spec, input_shape);
@@ -79,7 +94,8 @@ std::unique_ptr<Layer> make_layer(const LayerSpec& spec, const Shape& input_shap
   if (spec.type == "relu") return make_relu(input_shape);
   if (spec.type == "flatten") return make_flatten(input_shape);
   if (spec.type == "softmax") return make_softmax(input_shape);
-  reject("one of dense, batchNorm, relu, dropout, flatten, softmax", "the type of a layer", "'" + spec.type + "'");
+  reject("one of dense, batchNorm, relu, dropout, flatten, softmax, embedding", "the type of a layer",
+         "'" + spec.type + "'");
 }
 
 }  // namespace onelogit

@@ -19,9 +19,10 @@ enum class Initializer { zeros, ones, he_normal, he_uniform, glorot_normal, glor
 
 // The options of every layer type; a layer reads its own.
 struct LayerSpec {
-  std::string type;                          // "dense" | "batchNorm" | "relu" | "dropout" | "flatten" | "softmax"
-  std::int64_t units = 0;                    // dense
-  bool bias = true;                          // dense
+  std::string type;             // "dense" | "batchNorm" | "relu" | "dropout" | "flatten" | "softmax" | "embedding"
+  std::int64_t vocabulary = 0;  // embedding: rows of the table
+  std::int64_t units = 0;       // dense, embedding
+  bool bias = true;             // dense
   WeightType storage = WeightType::float32;  // dense that makes the logits: of its weight
   std::optional<Initializer> initializer;    // dense; default he_normal, glorot_uniform for the last dense layer
   float epsilon = 1e-5f;                     // batchNorm

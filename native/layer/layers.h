@@ -8,6 +8,7 @@
 namespace onelogit {
 
 std::unique_ptr<Layer> make_dense(const LayerSpec& spec, const Shape& input_shape);
+std::unique_ptr<Layer> make_embedding(const LayerSpec& spec, const Shape& input_shape);
 std::unique_ptr<Layer> make_batch_norm(const LayerSpec& spec, const Shape& input_shape);
 std::unique_ptr<Layer> make_relu(const Shape& input_shape);
 std::unique_ptr<Layer> make_dropout(const LayerSpec& spec, const Shape& input_shape);

@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "model/inference_pass.h"
+#include "model/input.h"
 #include "model/tensor_store.h"
 #include "model/training_pass.h"
 
@@ -21,6 +22,10 @@ Layers make_layers(const ModelSpec& spec) {
     LayerSpec layer = spec.layers[i];
     // No relu follows the logits.
     if (i == last && !layer.initializer) layer.initializer = Initializer::glorot_uniform;
+    if (i > 0 && layer.type == "embedding")
+      throw Error(ErrorKind::range, "ERR_ONELOGIT_LAYER",
+                  "Expected an embedding only as the first layer (its inputs are integers) but received one at index " +
+                      std::to_string(i));
     layers.push_back(make_layer(layer, shape));
     shape = layers.back()->output_shape();
   }
@@ -107,7 +112,8 @@ bool Model::predict(const void* examples, ExampleType type, std::int64_t m, Outp
     const auto* chunk =
         static_cast<const std::byte*>(examples) + static_cast<std::size_t>(first * inputs) * element_bytes(type);
     const std::lock_guard<std::mutex> lock(self.inference_mutex);
-    self.backend.load_examples(chunk, type, nullptr, count, inputs, view, self.inference.input(count));
+    load_input(self.backend, input_kind(self.spec), chunk, type, nullptr, count, inputs, view,
+               self.inference.input(count));
     const float* result = self.inference.forward(count, output);
     self.backend.download(out + first * columns, result, static_cast<std::size_t>(count * columns) * sizeof(float));
   }
@@ -149,6 +155,14 @@ void Model::backward(std::int64_t m, std::uint64_t step) { implementation_->plan
 void Model::restore_running_statistics() { implementation_->planned().restore_running_statistics(); }
 const std::vector<ParameterSlice>& Model::parameter_slices(int state_count) {
   return implementation_->planned().parameter_slices(state_count);
+}
+void Model::plan_row_updates(const OptimizerSpec& optimizer) { implementation_->planned().plan_row_updates(optimizer); }
+void Model::add_row_gradient_squares(double* squares) { implementation_->planned().add_row_gradient_squares(squares); }
+void Model::update_rows(float learning_rate, std::uint64_t step, const float* gradient_scale) {
+  implementation_->planned().update_rows(learning_rate, step, gradient_scale);
+}
+void Model::catch_up_rows() {
+  if (implementation_->training) implementation_->training->catch_up_rows();
 }
 ParameterRows Model::class_rows() { return implementation_->planned().class_rows(); }
 std::vector<NamedTensor> Model::optimizer_tensors() { return implementation_->planned().optimizer_tensors(); }

@@ -89,6 +89,13 @@ class Model {
   // All parameters of the pass as few contiguous slices; `state_count` arrays of optimizer state are allocated (zeroed)
   // the first time, for the last dense layer too, and kept until release_training.
   const std::vector<ParameterSlice>& parameter_slices(int state_count);
+  // What the pass updates by rows (an embedding's table), and is in no slice: planned for one optimizer after
+  // parameter_slices, before the first forward_training of a model that has an embedding.
+  void plan_row_updates(const OptimizerSpec& optimizer);
+  void add_row_gradient_squares(double* squares);  // *squares (float64, device) += Σ g²
+  void update_rows(float learning_rate, std::uint64_t step, const float* gradient_scale);  // `step` from 0
+  // Brings all rows up to date: before anybody reads them.
+  void catch_up_rows();
   // The last dense layer's parameters and their optimizer state (after parameter_slices).
   ParameterRows class_rows();
   // Optimizer state as named tensors ("optimizer.0.0.weight": state array 0 of 0.weight), for checkpoints.

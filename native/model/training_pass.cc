@@ -21,15 +21,25 @@ TrainingPass::TrainingPass(Backend& backend, std::span<const std::unique_ptr<Lay
     : backend_(backend), store_(store), m_(m), seed_(seed), end_(end), last_layer_(layers.size() - 1) {
   statistics_before_ = Buffer(backend, store.statistics().bytes());
   for (std::size_t arena = 0; arena < store.arena_count(); ++arena) {
-    const bool whole = arena == TensorStore::dense_arena || end == Model::PassEnd::logits;
+    // An embedding's table has an arena and no gradient of its size.
+    const bool of_last = arena >= store.arena_of(store.first_of_layer(layers.size() - 1));
+    const bool whole = arena == TensorStore::dense_arena || (of_last && end == Model::PassEnd::logits);
     gradients_.emplace_back(backend,
                             whole ? static_cast<std::size_t>(store.arena_size(arena)) * sizeof(float) : std::size_t{0});
   }
   const std::vector<float*> gradients = addresses(gradients_);
   const std::size_t count = end == Model::PassEnd::logits ? layers.size() : layers.size() - 1;
   for (std::size_t i = 0; i < count; ++i)
-    steps_.push_back(
-        {layers[i].get(), store.of_layer(i, gradients), nullptr, nullptr, nullptr, nullptr, nullptr, mix_key(seed, i)});
+    steps_.push_back({i,
+                      layers[i].get(),
+                      store.of_layer(i, gradients),
+                      nullptr,
+                      nullptr,
+                      nullptr,
+                      nullptr,
+                      nullptr,
+                      mix_key(seed, i),
+                      {}});
   plan_activations(shape_size(layers.front()->input_shape()));
   plan_gradients();
 }
@@ -76,7 +86,8 @@ void TrainingPass::plan_activations(std::int64_t input_size) {
 void TrainingPass::plan_gradients() {
   const auto trained = [](const Step& step) {
     const auto& gradient = step.tensors.gradient;
-    return std::any_of(gradient.begin(), gradient.end(), [](const float* g) { return g != nullptr; });
+    return step.is_embedding() ||
+           std::any_of(gradient.begin(), gradient.end(), [](const float* g) { return g != nullptr; });
   };
   first_trained_ = static_cast<std::size_t>(std::find_if(steps_.begin(), steps_.end(), trained) - steps_.begin());
   std::int64_t largest = 0;
@@ -106,15 +117,22 @@ Pass TrainingPass::pass(const Step& step_of_layer, std::int64_t m, std::uint64_t
 const float* TrainingPass::forward(std::int64_t m, std::uint64_t step) {
   if (statistics_before_.bytes() > 0)
     backend_.copy(statistics_before_.data(), store_.statistics().data(), statistics_before_.bytes());
-  for (const Step& s : steps_)
-    if (!s.layer->memory().identity) s.layer->forward(pass(s, m, step), s.tensors, s.x, s.y, s.saved);
+  for (const Step& s : steps_) {
+    if (s.is_embedding())
+      s.rows->forward(reinterpret_cast<const std::int32_t*>(s.x), s.input_size(m), s.y);
+    else if (!s.layer->memory().identity)
+      s.layer->forward(pass(s, m, step), s.tensors, s.x, s.y, s.saved);
+  }
   return steps_.empty() ? input_ : steps_.back().y;
 }
 
 void TrainingPass::backward(std::int64_t m, std::uint64_t step) {
   for (std::size_t i = steps_.size(); i-- > first_trained_;) {
     const Step& s = steps_[i];
-    if (!s.layer->memory().identity) s.layer->backward(pass(s, m, step), s.tensors, s.x, s.y, s.dy, s.dx, s.saved);
+    if (s.is_embedding())
+      s.rows->backward(reinterpret_cast<const std::int32_t*>(s.x), s.input_size(m), s.dy);
+    else if (!s.layer->memory().identity)
+      s.layer->backward(pass(s, m, step), s.tensors, s.x, s.y, s.dy, s.dx, s.saved);
   }
 }
 
@@ -143,21 +161,42 @@ const std::vector<ParameterSlice>& TrainingPass::parameter_slices(int state_coun
   return slices_;
 }
 
-ParameterRows TrainingPass::class_rows() const {
-  const std::size_t weight = store_.first_of_layer(last_layer_);
+ParameterRows TrainingPass::rows_of(std::size_t weight, bool bias) const {
   const NamedTensor& tensor = store_.tensors()[weight];
   ParameterRows result;
   result.value = tensor.data;
   result.type = tensor.type;
   result.rows = tensor.shape[0];
   result.columns = tensor.shape[1];
-  const bool bias = store_.first_of_layer(last_layer_ + 1) > weight + 1;
   if (bias) result.bias = store_.tensors()[weight + 1].values();
   for (std::size_t i = 0; i < states_.size() && i < std::size(result.state); ++i) {
     result.state[i] = states_[i][store_.arena_of(weight)].as<float>();
     if (bias) result.bias_state[i] = states_[i][store_.arena_of(weight + 1)].as<float>();
   }
   return result;
+}
+
+ParameterRows TrainingPass::class_rows() const {
+  const std::size_t weight = store_.first_of_layer(last_layer_);
+  return rows_of(weight, store_.first_of_layer(last_layer_ + 1) > weight + 1);
+}
+
+void TrainingPass::plan_row_updates(const OptimizerSpec& optimizer) {
+  for (Step& s : steps_)
+    if (s.is_embedding())
+      s.rows = backend_.make_embedding_training(rows_of(store_.first_of_layer(s.index), false), optimizer);
+}
+void TrainingPass::add_row_gradient_squares(double* squares) {
+  for (Step& s : steps_)
+    if (s.rows) s.rows->add_gradient_squares(squares);
+}
+void TrainingPass::update_rows(float learning_rate, std::uint64_t step, const float* gradient_scale) {
+  for (Step& s : steps_)
+    if (s.rows) s.rows->update(learning_rate, step, gradient_scale);
+}
+void TrainingPass::catch_up_rows() {
+  for (Step& s : steps_)
+    if (s.rows) s.rows->catch_up();
 }
 
 std::vector<NamedTensor> TrainingPass::optimizer_tensors() const {

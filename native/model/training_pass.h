@@ -30,6 +30,10 @@ class TrainingPass {
   void restore_running_statistics();
 
   const std::vector<ParameterSlice>& parameter_slices(int state_count);
+  void plan_row_updates(const OptimizerSpec& optimizer);
+  void add_row_gradient_squares(double* squares);
+  void update_rows(float learning_rate, std::uint64_t step, const float* gradient_scale);
+  void catch_up_rows();
   ParameterRows class_rows() const;
   std::vector<NamedTensor> optimizer_tensors() const;
   std::vector<NamedTensor> gradient_tensors() const;
@@ -37,14 +41,19 @@ class TrainingPass {
  private:
   // One layer and where its pass reads and writes.
   struct Step {
+    std::size_t index;
     const Layer* layer;
     LayerTensors tensors;
     float *x, *y, *saved;
-    float *dy, *dx;      // dx null: nobody needs it
-    std::uint64_t seed;  // dropout's Philox key
+    float *dy, *dx;                             // dx null: nobody needs it
+    std::uint64_t seed;                         // dropout's Philox key
+    std::unique_ptr<EmbeddingTraining> rows{};  // an embedding's
+    bool is_embedding() const { return layer->type() == "embedding"; }
+    std::int64_t input_size(std::int64_t m) const { return m * shape_size(layer->input_shape()); }
   };
   void plan_activations(std::int64_t input_size);
   void plan_gradients();
+  ParameterRows rows_of(std::size_t weight, bool bias) const;
   Pass pass(const Step& step_of_layer, std::int64_t m, std::uint64_t step) const;
 
   Backend& backend_;

@@ -56,6 +56,8 @@ LastLayer::LastLayer(Model& model, const TrainOptions& options, const LossSpec& 
   const bool fused = memory != HeadMemory::logits;
   model.plan_training(m, options.seed, fused ? Model::PassEnd::features : Model::PassEnd::logits);
   model.parameter_slices(optimizer_state_count(options.optimizer));
+  model.plan_row_updates(options.optimizer);
+  if (options.optimizer.clip_norm > 0) squares_ = Buffer(model.backend(), sizeof(double));
   const std::int64_t most = std::max(m, max_validation);
   if (!fused) {
     kernel_ = model.backend().make_loss(loss, model.classes(), most);
@@ -71,7 +73,6 @@ LastLayer::LastLayer(Model& model, const TrainOptions& options, const LossSpec& 
   plan.clips = options.optimizer.clip_norm > 0;
   plan.seed = options.seed;
   fused_ = model.backend().make_linear_loss_training(plan);
-  if (plan.clips) squares_ = Buffer(model.backend(), sizeof(double));
 }
 
 void LastLayer::run(const std::int32_t* labels, std::int64_t m, std::uint64_t step, float learning_rate, double* value,
@@ -86,17 +87,22 @@ void LastLayer::run(const std::int32_t* labels, std::int64_t m, std::uint64_t st
 }
 
 const double* LastLayer::gradient_squares() {
-  if (!fused_) return nullptr;
-  fused_->gradient_squares(squares_.as<double>());
+  if (fused_)
+    fused_->gradient_squares(squares_.as<double>());
+  else
+    model_.backend().zero(squares_.data(), sizeof(double));
+  model_.add_row_gradient_squares(squares_.as<double>());
   return squares_.as<double>();
 }
 
-void LastLayer::update(const float* gradient_scale) {
+void LastLayer::update(float learning_rate, std::uint64_t step, const float* gradient_scale) {
   if (fused_) fused_->update(gradient_scale);
+  model_.update_rows(learning_rate, step, gradient_scale);
 }
 
 void LastLayer::catch_up() {
   if (fused_) fused_->catch_up();
+  model_.catch_up_rows();
 }
 
 void LastLayer::evaluate(const std::int32_t* labels, std::int64_t m, std::uint64_t step, double* value,

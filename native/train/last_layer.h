@@ -1,4 +1,5 @@
-// The last dense layer and the loss within a run of training: over logits in full, or fused (head/linear_loss.h).
+// The last dense layer and the loss within a run of training, over logits in full or fused (head/linear_loss.h), and
+// whatever else of the model is updated by rows.
 #pragma once
 
 #include <cstdint>
@@ -29,11 +30,11 @@ class LastLayer {
   // has been filled. → one float64 and one int64 of device memory; the count is −1 where it is not known (sampled nce).
   void run(const std::int32_t* labels, std::int64_t m, std::uint64_t step, float learning_rate, double* value,
            std::int64_t* correct);
-  // Σ g² of what is not in the model's parameter slices, device memory; null when everything is. After run().
+  // Σ g² of what is not in the model's parameter slices, device memory. After the backward pass.
   const double* gradient_squares();
   // Updates what is not in the model's parameter slices. `gradient_scale`: device memory, or null.
-  void update(const float* gradient_scale);
-  // Before anybody reads the class matrix.
+  void update(float learning_rate, std::uint64_t step, const float* gradient_scale);
+  // Before anybody reads the class matrix or an embedding.
   void catch_up();
   // Loss and correct answers of examples of the inference input, which has been filled.
   void evaluate(const std::int32_t* labels, std::int64_t m, std::uint64_t step, double* value, std::int64_t* correct);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "error.h"
+#include "model/input.h"
 
 namespace onelogit {
 namespace {
@@ -28,7 +29,14 @@ void check_source(const ExampleSource& source, const std::vector<std::int64_t>& 
              std::to_string(index));
   // All at once, so that a bad label is an error now and not in an hour; a streamed source is checked batch by batch.
   const ExampleSource::InMemory memory = source.in_memory();
-  if (memory.inputs != nullptr) check_labels(memory.labels, source.length(), model.classes());
+  if (memory.inputs == nullptr) return;
+  check_labels(memory.labels, source.length(), model.classes());
+  const InputKind kind = input_kind(model.spec());
+  if (!kind.integers() || memory.type != ExampleType::int32) return;
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(source.features()));
+  for (std::int64_t i = 0; i < source.length(); ++i)
+    cpu_backend().load_indices(static_cast<const std::int32_t*>(memory.inputs), &i, 1, source.features(),
+                               kind.vocabulary, ids.data());
 }
 
 }  // namespace

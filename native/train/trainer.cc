@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "error.h"
+#include "model/input.h"
 #include "train/batches.h"
 #include "train/checkpoint.h"
 #include "train/last_layer.h"
@@ -208,8 +209,8 @@ TrainResult Run::go() {
 void Run::step(const Batch& batch) {
   const std::int64_t m = batch.count, at = state_.step;
   const auto number = static_cast<std::uint64_t>(at);
-  backend_.load_examples(batch.inputs, batch.type, batch.rows, m, model_.input_size(), model_.preprocessing->view(),
-                         model_.training_input());
+  load_input(backend_, input_kind(model_.spec()), batch.inputs, batch.type, batch.rows, m, model_.input_size(),
+             model_.preprocessing->view(), model_.training_input());
   backend_.upload(labels_.data(), batch.labels, static_cast<std::size_t>(m) * sizeof(std::int32_t));
   const auto* labels = labels_.as<std::int32_t>();
   const std::int64_t slot = at - collected_;
@@ -229,7 +230,7 @@ void Run::step(const Batch& batch) {
     scale = clip_scale_.as<float>();
     backend_.clip_scale(slices, static_cast<float>(optimizer.clip_norm), last_layer_->gradient_squares(), scale);
   }
-  last_layer_->update(scale);
+  last_layer_->update(rate, number, scale);
   backend_.optimizer_step(optimizer, rate, number + 1, slices, scale);
   state_.step = at + 1;
   mark_changed();

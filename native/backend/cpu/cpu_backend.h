@@ -48,6 +48,11 @@ class CpuBackend : public Backend {
   void softmax_forward(const float* x, float* y, std::int64_t m, std::int64_t n) override;
   void softmax_backward(const float* y, const float* dy, float* dx, std::int64_t m, std::int64_t n) override;
 
+  void embedding_forward(const std::int32_t* ids, const float* table, float* y, std::int64_t n,
+                         std::int64_t columns) override;
+  std::unique_ptr<EmbeddingTraining> make_embedding_training(const ParameterRows& table,
+                                                             const OptimizerSpec& optimizer) override;
+
   std::unique_ptr<LossKernel> make_loss(const LossSpec& spec, std::int64_t classes, std::int64_t max_examples) override;
   std::unique_ptr<LinearLossKernel> make_linear_loss(const LossSpec& spec, std::int64_t max_examples,
                                                      std::int64_t features, std::int64_t classes,
@@ -60,6 +65,8 @@ class CpuBackend : public Backend {
 
   void load_examples(const void* source, ExampleType type, const std::int64_t* indices, std::int64_t m,
                      std::int64_t features, const PreprocessingView& preprocessing, float* out) override;
+  void load_indices(const std::int32_t* source, const std::int64_t* rows, std::int64_t m, std::int64_t length,
+                    std::int64_t vocabulary, std::int32_t* out) override;
   void count_correct(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k,
                      std::int64_t* count) override;
   void score_column(const float* hidden, const float* weight_row, float bias, float* out, std::int64_t m,
