@@ -20,6 +20,7 @@ import { InterruptedError, UsageError } from './usage.js';
 const options = {
   arch: choice('the network: mlp is dense layers with batch normalisation and relu', ['mlp'], 'mlp'),
   hidden: integers('units of the hidden layers', { least: 1 }, [500, 500]),
+  embedding: integer('numbers for each id, where examples are ids (knowledge graphs, sequences, text)', { least: 1, otherwise: 128 }),
   ...lossOptions,
   memory: choice('how the last layer is computed and what of it is kept', ['auto', 'logits', 'store', 'recompute'], 'auto'),
   'bias-init': choice('start of the last layer’s bias: from the loss, or zeros', ['prior', 'zeros'], 'prior'),
@@ -79,7 +80,14 @@ export const command = defineCommand(
     const { seed, device } = values;
     const model =
       values.resume === undefined
-        ? zoo.mlp({ classes: dataset.classes, inputShape: dataset.inputShape, hidden: [...values.hidden], seed, device })
+        ? zoo.mlp({
+            classes: dataset.classes,
+            inputShape: dataset.inputShape,
+            hidden: [...values.hidden],
+            ...(dataset.vocabulary === undefined ? {} : { embedding: { vocabulary: dataset.vocabulary, features: values.embedding } }),
+            seed,
+            device,
+          })
         : await Model.load(values.resume, { device });
 
     if (!output.json)

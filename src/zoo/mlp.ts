@@ -13,6 +13,8 @@ export interface MlpOptions {
   inputShape?: readonly number[] | undefined;
   /** Units of the hidden layers. Default [500, 500]. */
   hidden?: readonly number[] | undefined;
+  /** For examples that are integers: an embedding comes first, `features` (default 128) numbers for each of `vocabulary` integers. */
+  embedding?: { vocabulary: number; features?: number | undefined } | undefined;
   preprocessing?: PreprocessingOptions | undefined;
   seed?: number | undefined;
   device?: Device | undefined;
@@ -25,8 +27,8 @@ export interface MlpOptions {
  */
 export function mlp(options: MlpOptions): Model {
   const what = 'zoo.mlp';
-  const given = checkOptions(options, ['classes', 'inputShape', 'hidden', 'preprocessing', 'seed', 'device'], what);
-  const { inputShape = [28, 28, 1], hidden = [500, 500], preprocessing, seed, device } = given as unknown as MlpOptions;
+  const given = checkOptions(options, ['classes', 'inputShape', 'hidden', 'embedding', 'preprocessing', 'seed', 'device'], what);
+  const { inputShape = [28, 28, 1], hidden = [500, 500], embedding, preprocessing, seed, device } = given as unknown as MlpOptions;
   if (!Array.isArray(hidden))
     throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an array of units for hidden of ${what} but received ${describe(hidden)}`);
   const hiddenLayers = (hidden as readonly number[]).flatMap((units, index): Layer[] => [
@@ -36,9 +38,15 @@ export function mlp(options: MlpOptions): Model {
   ]);
   return Model.sequential({
     inputShape,
-    layers: [...hiddenLayers, layers.dense(checkInteger(given.classes, `classes of ${what}`, 1))],
+    layers: [...embeddingLayers(embedding, what), ...hiddenLayers, layers.dense(checkInteger(given.classes, `classes of ${what}`, 1))],
     preprocessing,
     seed,
     device,
   });
+}
+
+function embeddingLayers(embedding: MlpOptions['embedding'], what: string): Layer[] {
+  if (embedding === undefined) return [];
+  const { vocabulary, features } = checkOptions(embedding, ['vocabulary', 'features'], `embedding of ${what}`);
+  return [layers.embedding(vocabulary as number, (features ?? 128) as number), layers.flatten()];
 }
