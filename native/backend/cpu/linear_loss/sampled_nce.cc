@@ -145,7 +145,13 @@ class SharedDraws final : public SampledNceLinearLoss {
     const std::int64_t m = arguments.m, d = arguments.d;
     const std::int32_t* const classes = rows_.classes.data() + first;
     float* const rows = weight_rows_.as<float>();
+    const std::size_t row_bytes = static_cast<std::size_t>(d) * weight_bytes(arguments.weight_type);
+    const auto* const weight = static_cast<const char*>(arguments.weight);
     for (std::int64_t c = 0; c < n; ++c) {
+      // Rows lie anywhere: the ones to come are asked for while this one is copied.
+      if (c + 8 < n)
+        for (std::size_t byte = 0; byte < row_bytes; byte += 64)
+          __builtin_prefetch(weight + static_cast<std::size_t>(classes[c + 8]) * row_bytes + byte);
       if (arguments.weight_type == WeightType::bfloat16)
         bfloat16_kernels().to_float32(static_cast<const std::uint16_t*>(arguments.weight) + classes[c] * d, d,
                                       rows + c * d);
