@@ -54,6 +54,7 @@ export const command = defineCommand(
         import('../reproduce/report.js'),
       ]);
     const [{ describeMachine, sourceCommit }, { version }] = await Promise.all([import('../machine.js'), import('../version.js')]);
+    const commit = await sourceCommit(); // now: somebody may commit while this runs
     const recipe = {
       ...defaultRecipe,
       steps: values.steps,
@@ -102,7 +103,7 @@ export const command = defineCommand(
       command: `onelogit reproduce ${process.argv.slice(3).join(' ')}`,
       date: new Date().toISOString(),
       version,
-      commit: await sourceCommit(),
+      commit,
       machine: describeMachine(),
       recipe,
       datasets,

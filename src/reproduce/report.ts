@@ -14,6 +14,7 @@ export interface Reproduction {
   /** ISO 8601, UTC, when it was finished. */
   date: string;
   version: string;
+  /** Of the sources when it was started. */
   commit: string | undefined;
   machine: Machine;
   recipe: Recipe;
