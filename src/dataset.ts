@@ -2,7 +2,7 @@
  * What training and evaluation read: labelled examples in memory, or behind a reader.
  */
 import { types } from 'node:util';
-import { checkInt32Array, checkInteger, describe, typedArrayLength } from './check.js';
+import { checkInt32Array, checkInteger, checkOptions, describe, typedArrayLength } from './check.js';
 import { rangeError, typeError } from './errors.js';
 import { checkShape, sameShape, shapeSize } from './shape.js';
 
@@ -39,6 +39,8 @@ export interface StreamedDataset {
   classes: number;
   classNames?: string[];
   length: number;
+  /** As for examples in memory. */
+  alsoCorrect?: AlsoCorrect;
   read(indices: Int32Array, signal: AbortSignal): Promise<{ inputs: Inputs; labels: Int32Array }>;
 }
 
@@ -95,7 +97,8 @@ export function checkDataset(value: unknown, what: string, model?: DatasetFit): 
       `Expected at most ${model.classes} classes (the units of the last dense layer) for ${what} but received ${classes}`,
     );
   const classNames = checkClassNames(given.classNames, classes, `classNames of ${what}`);
-  const common = { inputShape, classes, length, ...(classNames ? { classNames } : {}) };
+  const alsoCorrect = checkAlsoCorrect(given.alsoCorrect, length, `alsoCorrect of ${what}`);
+  const common = { inputShape, classes, length, ...(classNames ? { classNames } : {}), ...(alsoCorrect ? { alsoCorrect } : {}) };
   if (given.read !== undefined) {
     if (typeof given.read !== 'function')
       throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for read of ${what} but received ${describe(given.read)}`);
@@ -118,6 +121,13 @@ function compatible(a: readonly number[], b: readonly number[]): boolean {
 
 function format(shape: readonly number[]): string {
   return `[${shape.join(', ')}]`;
+}
+
+/** Compressed rows, or undefined. Their values are checked where they are read, natively, as labels are. */
+function checkAlsoCorrect(value: unknown, length: number, what: string): AlsoCorrect | undefined {
+  if (value === undefined) return undefined;
+  const { first, classes } = checkOptions(value ?? null, ['first', 'classes'], what);
+  return { first: checkInt32Array(first, `first of ${what}`, length + 1), classes: checkInt32Array(classes, `classes of ${what}`) };
 }
 
 /** One string per class, or undefined. */

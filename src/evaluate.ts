@@ -1,10 +1,10 @@
 /** `model.evaluate`: single-logit ranking metrics as in the paper's tables. */
-import { checkOneOf, checkOptions } from './check.js';
+import { checkInteger, checkOneOf, checkOptions } from './check.js';
 import { decodeNames } from './class-names.js';
 import { checkDataset, type Dataset } from './dataset.js';
 import { checkSignal, runJob } from './job.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
-import type { NativeClassMetrics } from './native-model.js';
+import type { NativeClassMetrics, NativeRanking } from './native-model.js';
 import { Sources } from './source.js';
 
 /** What examples are ranked by, for each class: its logit alone (the paper's Table I), or its softmax probability (Table II). */
@@ -14,6 +14,13 @@ export type Scores = 'single-logit' | 'softmax';
 export interface EvaluateOptions {
   /** Default `'single-logit'`. */
   scores?: Scores | undefined;
+  /**
+   * For `pooled`: how many wrong classes of each example are ranked, drawn with replacement, each standing for as many as it takes to
+   * estimate the ranking of all. Default `'all'`, which is exact and costs nothing more.
+   */
+  negatives?: number | 'all' | undefined;
+  /** Of the draws. Default 1. */
+  seed?: number | undefined;
   /** Rejects with an `AbortError`. */
   signal?: AbortSignal | undefined;
 }
@@ -28,8 +35,21 @@ export interface ClassEvaluation {
   readonly precisionAt99: number | null;
 }
 
-/** What {@link Model.evaluate} resolves to. Averages are macro averages over the classes that occur. */
-export interface Evaluation {
+/** Measures of a ranking, subtracted from 1: lower is better. */
+export interface RankingErrors<T = number> {
+  /** 1 − average precision (the area under the precision-recall curve). */
+  readonly oneMinusAuprc: T;
+  /** 1 − precision at the highest threshold whose recall is at least 0.9. */
+  readonly oneMinusPrecisionAt90: T;
+  /** The same at a recall of 0.99. */
+  readonly oneMinusPrecisionAt99: T;
+}
+
+/**
+ * What {@link Model.evaluate} resolves to. Its own averages are macro averages over the classes that occur. Classes in `alsoCorrect` of the
+ * dataset are neither right nor wrong in any of it.
+ */
+export interface Evaluation extends RankingErrors {
   readonly examples: number;
   readonly classes: number;
   /** The training loss's name; null for a model that was never fitted. */
@@ -37,31 +57,56 @@ export interface Evaluation {
   readonly scores: Scores;
   /** Share of examples whose largest score is the label's. */
   readonly accuracy: number;
-  /** 1 − average precision (the area under the precision-recall curve). */
-  readonly oneMinusAuprc: number;
-  /** 1 − precision at the highest threshold whose recall is at least 0.9. */
-  readonly oneMinusPrecisionAt90: number;
-  /** The same at a recall of 0.99. */
-  readonly oneMinusPrecisionAt99: number;
+  readonly classesWithPositives: number;
   readonly classesWithoutPositives: number;
   /** Share of (true score, false score) pairs, over all examples, with true ≤ false: 0 if the scores separate. */
   readonly misorderedPairs: number;
   /** Whether the Principle of Logit Separation holds: every true score above every false one. */
   readonly separationHolds: boolean;
+  /** Macro averages over the classes with at least five examples; null if there are none. */
+  readonly atLeastFivePositives: RankingErrors<number | null> & { readonly classes: number };
+  /** All (example, class) pairs in one ranking: whether one threshold serves all classes. */
+  readonly pooled: RankingErrors & {
+    readonly negativesPerExample: number | 'all';
+    /** Wrong pairs that were ranked. */
+    readonly negatives: number;
+  };
   readonly perClass: readonly ClassEvaluation[];
+}
+
+/** The draws of a block of examples are in memory at once. */
+const largestNegatives = 1 << 16;
+
+const noRankingErrors = { oneMinusAuprc: null, oneMinusPrecisionAt90: null, oneMinusPrecisionAt99: null };
+
+function rankingErrors({ averagePrecision, precisionAt90, precisionAt99 }: NativeRanking): RankingErrors {
+  return {
+    oneMinusAuprc: 1 - averagePrecision,
+    oneMinusPrecisionAt90: 1 - precisionAt90,
+    oneMinusPrecisionAt99: 1 - precisionAt99,
+  };
 }
 
 /** Evaluates; see {@link Model.evaluate}. */
 export async function evaluateModel(state: ModelState, dataset: Dataset, options: EvaluateOptions | undefined): Promise<Evaluation> {
   const what = 'model.evaluate';
   const native = idleNativeOf(state, what);
-  const given = checkOptions(options, ['scores', 'signal'], what);
+  const given = checkOptions(options, ['scores', 'negatives', 'seed', 'signal'], what);
   const scores = given.scores === undefined ? 'single-logit' : checkOneOf(given.scores, ['single-logit', 'softmax'], `scores of ${what}`);
+  const negatives =
+    given.negatives === undefined || given.negatives === 'all'
+      ? 'all'
+      : checkInteger(given.negatives, `negatives of ${what}`, 1, largestNegatives);
+  const seed = given.seed === undefined ? 1 : checkInteger(given.seed, `seed of ${what}`);
   const checked = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes: native.classes });
   const sources = new Sources();
   const loss = state.loss?.name ?? null;
   const result = await runJob(
-    () => native.evaluate(sources.native(checked, 'dataset'), scores === 'softmax' ? 'softmax' : 'logits'),
+    () =>
+      native.evaluate(
+        { ...sources.native(checked, 'dataset'), ...(checked.alsoCorrect ? { alsoCorrect: checked.alsoCorrect } : {}) },
+        { scores: scores === 'softmax' ? 'softmax' : 'logits', seed, ...(negatives === 'all' ? {} : { negatives }) },
+      ),
     sources,
     checkSignal(given.signal, what),
     what,
@@ -72,12 +117,16 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
     loss,
     scores,
     accuracy: result.accuracy,
-    oneMinusAuprc: 1 - result.averagePrecision,
-    oneMinusPrecisionAt90: 1 - result.precisionAt90,
-    oneMinusPrecisionAt99: 1 - result.precisionAt99,
+    ...rankingErrors(result.occurring),
+    classesWithPositives: result.occurring.classes,
     classesWithoutPositives: result.classesWithoutPositives,
     misorderedPairs: result.misordered,
     separationHolds: result.separationHolds,
+    atLeastFivePositives: {
+      classes: result.atLeastFivePositives.classes,
+      ...(result.atLeastFivePositives.classes > 0 ? rankingErrors(result.atLeastFivePositives) : noRankingErrors),
+    },
+    pooled: { negativesPerExample: negatives, negatives: result.pooled.negatives, ...rankingErrors(result.pooled) },
     perClass: perClass(result.perClass, state.encodedNames ? decodeNames(state.encodedNames) : undefined),
   };
 }

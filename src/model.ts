@@ -237,7 +237,10 @@ export class Model {
   /**
    * Ranking metrics of every class over a dataset, as in the paper's tables, and how well single logits are separated.
    *
-   * @throws OneLogitError `ERR_ONELOGIT_NOT_FINITE` if a score is NaN
+   * Memory is n × features + classes, whatever their product is. `alsoCorrect` of the dataset is left out of every measure.
+   *
+   * @throws RangeError `ERR_ONELOGIT_NOT_FINITE` if a score is NaN, `ERR_ONELOGIT_ALSO_CORRECT` if rows of `alsoCorrect` are no ascending wrong
+   *   classes
    */
   async evaluate(dataset: Dataset, options?: EvaluateOptions): Promise<Evaluation> {
     return evaluateModel(this.#state, dataset, options);

@@ -1,6 +1,6 @@
 /** What native/addon/model.cc exports. Arguments have been checked by the callers; what memory safety rests on is checked again there. */
 
-import type { Inputs } from './dataset.js';
+import type { AlsoCorrect, Inputs } from './dataset.js';
 import type { HeadMemory } from './head-memory.js';
 import type { Layer } from './layers.js';
 import type { Loss } from './losses.js';
@@ -104,17 +104,31 @@ export interface NativeClassMetrics {
   precisionAt99: Float64Array;
 }
 
+/** Of one ranking, or averaged over several. */
+export interface NativeRanking {
+  averagePrecision: number;
+  precisionAt90: number;
+  precisionAt99: number;
+}
+
 export interface NativeEvaluation {
   examples: number;
   classes: number;
   accuracy: number;
-  averagePrecision: number;
-  precisionAt90: number;
-  precisionAt99: number;
+  occurring: NativeRanking & { classes: number };
+  atLeastFivePositives: NativeRanking & { classes: number };
+  pooled: NativeRanking & { negatives: number };
   classesWithoutPositives: number;
   misordered: number;
   separationHolds: boolean;
   perClass: NativeClassMetrics;
+}
+
+export interface NativeEvaluateOptions {
+  scores: 'logits' | 'softmax';
+  /** Drawn per example; absent: all. */
+  negatives?: number;
+  seed: number;
 }
 
 export interface NativeTensor {
@@ -139,7 +153,7 @@ export interface NativeModel {
   setPreprocessing(preprocessing: Preprocessing): void;
   /** Copies `inputs` and writes `out`, which nobody else may hold. */
   predict(inputs: Inputs, out: Float32Array, output: 'logits' | 'features'): Promise<void>;
-  evaluate(source: NativeSource, scores: 'logits' | 'softmax'): NativeJob<NativeEvaluation>;
+  evaluate(source: NativeSource & { alsoCorrect?: AlsoCorrect }, options: NativeEvaluateOptions): NativeJob<NativeEvaluation>;
   fit(options: NativeFitOptions): NativeFitJob;
   save(path: string, metadata: string, classNames?: NativeNames): Promise<void>;
   dispose(): void;

@@ -1,4 +1,4 @@
-// model.evaluate: scores of every example for every class, then the metrics over them, off the event loop.
+// model.evaluate: the trunk's output for every example, then the metrics over blocks of scores, off the event loop.
 
 #include <algorithm>
 #include <limits>
@@ -7,6 +7,7 @@
 #include "addon/dataset.h"
 #include "addon/model.h"
 #include "metrics/metrics.h"
+#include "metrics/model_scores.h"
 
 namespace onelogit::addon {
 namespace {
@@ -18,20 +19,20 @@ constexpr std::int64_t rows_at_once = 1024;
   throw Error(ErrorKind::operation, "ERR_ONELOGIT_ABORTED", "Expected an evaluation to finish but it was cancelled");
 }
 
-struct Scored {
-  std::vector<float> scores;  // n×k
+struct Embedded {
+  std::vector<float> features;  // n×d
   std::vector<std::int32_t> labels;
 };
 
-Scored score(Model& model, ExampleSource& source, Output output, const std::atomic<bool>& stop) {
-  const std::int64_t n = source.length(), k = model.classes();
-  if (n > std::numeric_limits<std::int64_t>::max() / k / 8) throw std::bad_alloc();
-  Scored result;
-  result.scores.resize(static_cast<std::size_t>(n * k));
+Embedded embed(Model& model, ExampleSource& source, const std::atomic<bool>& stop) {
+  const std::int64_t n = source.length(), d = model.feature_size();
+  if (n > std::numeric_limits<std::int64_t>::max() / d / 8) throw std::bad_alloc();
+  Embedded result;
+  result.features.resize(static_cast<std::size_t>(n * d));
   const ExampleSource::InMemory memory = source.in_memory();
   if (memory.inputs != nullptr) {
     result.labels.assign(memory.labels, memory.labels + n);
-    if (!model.predict(memory.inputs, memory.type, n, output, result.scores.data(), &stop)) cancelled();
+    if (!model.predict(memory.inputs, memory.type, n, Output::features, result.features.data(), &stop)) cancelled();
     return result;
   }
   result.labels.reserve(static_cast<std::size_t>(n));
@@ -42,11 +43,21 @@ Scored score(Model& model, ExampleSource& source, Output output, const std::atom
     indices.resize(static_cast<std::size_t>(count));
     for (std::int64_t i = 0; i < count; ++i) indices[static_cast<std::size_t>(i)] = begin + i;
     if (stop.load() || !source.read(indices.data(), count, batch)) cancelled();
-    if (!model.predict(batch.inputs.data(), batch.type, count, output, result.scores.data() + begin * k, &stop))
+    if (!model.predict(batch.inputs.data(), batch.type, count, Output::features, result.features.data() + begin * d,
+                       &stop))
       cancelled();
     result.labels.insert(result.labels.end(), batch.labels.begin(), batch.labels.end());
   }
   return result;
+}
+
+// { first, classes }, copied; undefined: none.
+AlsoCorrect also_correct_from_javascript(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  const Napi::Object object = value.ToObject();
+  const auto first = int32_array(object.Get("first"), "first of alsoCorrect");
+  const auto classes = int32_array(object.Get("classes"), "classes of alsoCorrect");
+  return {{first.data, first.data + first.length}, {classes.data, classes.data + classes.length}};
 }
 
 Napi::Float64Array column(Napi::Env env, const EvaluationResult& result, double (*value)(const ClassMetrics&)) {
@@ -61,9 +72,18 @@ Napi::Object to_javascript(Napi::Env env, const EvaluationResult& result) {
   set("examples", static_cast<double>(result.examples));
   set("classes", static_cast<double>(result.classes));
   set("accuracy", result.accuracy);
-  set("averagePrecision", result.average_precision);
-  set("precisionAt90", result.precision_at_90);
-  set("precisionAt99", result.precision_at_99);
+  const auto set_ranking = [&](const char* name, const RankingMetrics& metrics, const char* of, std::int64_t count) {
+    const Napi::Object ranking = Napi::Object::New(env);
+    ranking.Set("averagePrecision", Napi::Number::New(env, metrics.average_precision));
+    ranking.Set("precisionAt90", Napi::Number::New(env, metrics.precision_at_90));
+    ranking.Set("precisionAt99", Napi::Number::New(env, metrics.precision_at_99));
+    ranking.Set(of, Napi::Number::New(env, static_cast<double>(count)));
+    object.Set(name, ranking);
+  };
+  set_ranking("occurring", result.occurring, "classes", result.occurring.classes);
+  set_ranking("atLeastFivePositives", result.at_least_five_positives, "classes",
+              result.at_least_five_positives.classes);
+  set_ranking("pooled", result.pooled, "negatives", result.pooled.negatives);
   set("classesWithoutPositives", static_cast<double>(result.classes_without_positives));
   set("misordered", result.separation.misordered);
   object.Set("separationHolds", Napi::Boolean::New(env, result.separation.holds));
@@ -80,7 +100,7 @@ Napi::Object to_javascript(Napi::Env env, const EvaluationResult& result) {
 }  // namespace
 
 Napi::Value evaluate(Napi::Env env, const std::shared_ptr<SharedModel>& model, const Napi::Object& source,
-                     bool softmax) {
+                     const Napi::Object& options) {
   auto use = std::make_shared<SharedModel::Use>(model, false, "model.evaluate");
   Sources sources;
   auto examples = sources.add(source, (*use)->input_size());
@@ -88,18 +108,27 @@ Napi::Value evaluate(Napi::Env env, const std::shared_ptr<SharedModel>& model, c
     throw Error(ErrorKind::range, "ERR_ONELOGIT_CLASSES",
                 "Expected at most " + std::to_string((*use)->classes()) + " classes for dataset but received " +
                     std::to_string(examples->classes()));
-  return job_to_javascript(
-      env, start_job(
-               env,
-               [use, examples, softmax](Job& job) mutable -> Finish {
-                 Scored scored = score(**use, *examples, softmax ? Output::softmax : Output::logits, job.cancelled);
-                 examples.reset();
-                 auto result = std::make_shared<EvaluationResult>(
-                     evaluate_scores(scored.scores.data(), scored.labels.data(),
-                                     static_cast<std::int64_t>(scored.labels.size()), (*use)->classes()));
-                 return [result](Napi::Env settled) { return to_javascript(settled, *result); };
-               },
-               sources.wake()));
+  const auto also_correct =
+      std::make_shared<const AlsoCorrect>(also_correct_from_javascript(source.Get("alsoCorrect")));
+  EvaluationOptions evaluation;
+  evaluation.softmax = string_field(options, "scores", "logits") == "softmax";
+  evaluation.negatives = std::max<std::int64_t>(0, integer_field(options, "negatives", all_negatives));
+  evaluation.seed = static_cast<std::uint64_t>(integer_field(options, "seed", 1));
+  return job_to_javascript(env, start_job(
+                                    env,
+                                    [use, examples, also_correct, evaluation](Job& job) mutable -> Finish {
+                                      Embedded embedded = embed(**use, *examples, job.cancelled);
+                                      examples.reset();
+                                      evaluation.also_correct = also_correct.get();
+                                      evaluation.cancelled = &job.cancelled;
+                                      ModelScores blocks(**use, std::move(embedded.features));
+                                      std::optional<EvaluationResult> done =
+                                          evaluate(blocks, embedded.labels.data(), evaluation);
+                                      if (!done) cancelled();
+                                      auto result = std::make_shared<EvaluationResult>(*std::move(done));
+                                      return [result](Napi::Env settled) { return to_javascript(settled, *result); };
+                                    },
+                                    sources.wake()));
 }
 
 }  // namespace onelogit::addon

@@ -207,9 +207,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
   }
 
   Napi::Value run_evaluate(const Napi::CallbackInfo& info) {
-    return call(info, [&] {
-      return evaluate(info.Env(), model(), info[0].ToObject(), info[1].ToString().Utf8Value() == "softmax");
-    });
+    return call(info, [&] { return evaluate(info.Env(), model(), info[0].ToObject(), info[1].ToObject()); });
   }
   Napi::Value run_fit(const Napi::CallbackInfo& info) {
     return call(info, [&] { return fit(info.Env(), model(), info[0].ToObject()); });

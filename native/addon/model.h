@@ -65,7 +65,7 @@ std::vector<TensorToWrite> class_names_from_javascript(const Napi::Value& names)
 // The methods of NativeModel that are jobs; the first use is the model of `this`.
 Napi::Value fit(Napi::Env env, const std::shared_ptr<SharedModel>& model, const Napi::Object& options);
 Napi::Value evaluate(Napi::Env env, const std::shared_ptr<SharedModel>& model, const Napi::Object& source,
-                     bool softmax);
+                     const Napi::Object& options);
 Napi::Value save(Napi::Env env, const std::shared_ptr<SharedModel>& model, const std::string& path,
                  const std::string& metadata, const Napi::Value& class_names);
 // openModelFile(path)

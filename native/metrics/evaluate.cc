@@ -1,141 +1,386 @@
-// All metrics of a score matrix in one pass over it. The positives of all classes together are the m true scores, so
-// the thresholds of every class fit in m floats; each thread streams its share of the rows and counts, in m integers of
-// its own, between which thresholds of its class each score falls. Counts are integers: the result does not depend on
-// threads.
+// All metrics of a model, from blocks of scores that are never all there at once.
+//
+// First pass: the n true scores, which are the thresholds of everything (and, for softmax, each example's normaliser).
+// Second pass: every score is counted where it falls among the thresholds of its class and among those of all classes.
+// Counts are integers: the result does not depend on threads. Examples are taken in the order of their labels, so that
+// the first pass needs few blocks: a block of examples has its labels in one or two blocks of classes.
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
+#include "backend/cpu/kernels/loss_softmax.h"
 #include "backend/cpu/threads.h"
 #include "loss/loss.h"
+#include "loss/softmax_state.h"
 #include "metrics/metrics.h"
-#include "metrics/ranking.h"
+#include "metrics/negatives.h"
+#include "metrics/thresholds.h"
 
 namespace onelogit {
 namespace {
 
-// Distinct scores of each class's positives, ascending, class after class.
-struct Thresholds {
-  std::vector<float> scores;
-  std::vector<std::int64_t> positives;  // how many positives have this score
-  std::vector<std::int64_t> begin;      // k + 1: where a class begins; [begin[j], begin[j] + distinct[j]) are in use
-  std::vector<std::int64_t> distinct;   // k
-  std::vector<float> lowest;            // k: the lowest threshold; +infinity without positives
-};
+constexpr std::int64_t positives_that_mean_something = 5;
 
-Thresholds class_thresholds(const float* scores, const std::int32_t* labels, std::int64_t m, std::int64_t k) {
-  Thresholds thresholds;
-  thresholds.begin.assign(k + 1, 0);
-  for (std::int64_t i = 0; i < m; ++i) ++thresholds.begin[labels[i] + 1];
-  for (std::int64_t j = 0; j < k; ++j) thresholds.begin[j + 1] += thresholds.begin[j];
-  thresholds.scores.resize(m);
-  std::vector<std::int64_t> next(thresholds.begin.begin(), thresholds.begin.end() - 1);
-  for (std::int64_t i = 0; i < m; ++i) {
-    const float score = scores[i * k + labels[i]];
-    if (std::isnan(score)) throw_score_is_nan("scores");
-    thresholds.scores[next[labels[i]]++] = score;
-  }
-  thresholds.positives.assign(m, 0);
-  thresholds.distinct.assign(k, 0);
-  thresholds.lowest.assign(k, INFINITY);
-  parallel_for(k, 16, 1, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t j = first; j < last; ++j) {
-      const std::int64_t begin = thresholds.begin[j];
-      thresholds.distinct[j] = distinct_ascending(thresholds.scores.data() + begin, thresholds.begin[j + 1] - begin,
-                                                  thresholds.positives.data() + begin);
-      if (thresholds.distinct[j] > 0) thresholds.lowest[j] = thresholds.scores[begin];
-    }
-  });
-  return thresholds;
-}
+const AlsoCorrect none_also_correct;
 
-// What one thread counts.
+// What one thread counts. Class thresholds are not in it: a slice has classes of its own, so they are shared.
 struct Tally {
-  std::vector<std::int64_t> examples;  // per threshold: scores of that class from it to just below the next
-  double misordered = 0;
-  std::int64_t correct = 0;
+  std::vector<std::int64_t> wrong;      // per pooled threshold: wrong pairs from it to just below the next
+  std::vector<std::uint8_t> surpassed;  // per example of the block: a wrong class has the larger score
   bool nan = false;
 };
 
-void count_rows(const float* scores, const std::int32_t* labels, std::int64_t first, std::int64_t last, std::int64_t k,
-                const Thresholds& thresholds, const std::vector<float>& true_scores, Tally& tally) {
-  const auto m = static_cast<std::int64_t>(true_scores.size());
-  const float lowest_true = true_scores[0];
-  for (std::int64_t i = first; i < last; ++i) {
-    const float* row = scores + i * k;
-    std::int64_t best = 0, misordered = 0;
-    for (std::int64_t j = 0; j < k; ++j) {
-      const float score = row[j];
-      tally.nan |= std::isnan(score);
-      if (score > row[best]) best = j;  // strict: the lowest index wins a tie
-      if (score >= thresholds.lowest[j] && thresholds.distinct[j] > 0) {
-        const std::int64_t begin = thresholds.begin[j];
-        ++tally.examples[begin + count_not_above(thresholds.scores.data() + begin, thresholds.distinct[j], score) - 1];
-      }
-      if (score >= lowest_true && j != labels[i]) misordered += count_not_above(true_scores.data(), m, score);
-    }
-    tally.misordered += static_cast<double>(misordered);
-    tally.correct += best == labels[i] ? 1 : 0;
+class Evaluation {
+ public:
+  Evaluation(ScoreBlocks& blocks, const std::int32_t* labels, const EvaluationOptions& options);
+  std::optional<EvaluationResult> run();
+
+ private:
+  struct Block {
+    const std::int64_t* examples;
+    std::int64_t count;    // examples
+    std::int64_t begin;    // first class
+    std::int64_t classes;  // and how many
+    float* scores;         // count×classes
+
+    std::int64_t end() const { return begin + classes; }
+    float* row(std::int64_t r) const { return scores + r * classes; }
+    bool holds(std::int64_t class_id) const { return class_id >= begin && class_id < begin + classes; }
+  };
+
+  bool cancelled() const { return options_.cancelled != nullptr && options_.cancelled->load(); }
+  // Runs body(examples, count) for every block of examples until it says false; whether it never did.
+  bool walk_examples(FunctionRef<bool(const std::int64_t* examples, std::int64_t count)> body);
+  // Runs body(block) for every block of classes that `wanted` until cancelled; whether it was not.
+  bool walk_classes(const std::int64_t* examples, std::int64_t count,
+                    FunctionRef<bool(std::int64_t begin, std::int64_t end)> wanted,
+                    FunctionRef<void(const Block& block)> body);
+
+  bool find_true_scores();
+  void add_to_normalisers(const Block& block);
+  void finish_true_scores();
+  bool count_scores();
+  void replace_by_probabilities(const Block& block) const;
+  void count_block(const Block& block);
+  void count_row(const Block& block, std::int64_t r, std::int64_t first, std::int64_t last, Tally& tally);
+  void count_run(const float* scores, std::int64_t begin, std::int64_t first, std::int64_t last, std::int64_t example,
+                 bool& surpassed, Tally& tally);
+  void finish_examples(std::int64_t count);
+  void sample_block(const Block& block);
+  EvaluationResult result() const;
+  MacroAverage average(const std::vector<ClassMetrics>& classes, std::int64_t least_positives) const;
+
+  ScoreBlocks& blocks_;
+  const std::int32_t* labels_;
+  const EvaluationOptions& options_;
+  const AlsoCorrect& also_correct_;
+  std::int64_t n_, k_;
+  std::vector<std::int64_t> order_;        // examples by label
+  std::vector<float> true_scores_;         // n
+  std::vector<SoftmaxState> normalisers_;  // n, for softmax
+  std::optional<ClassThresholds> classes_;
+  std::optional<PooledThresholds> pooled_;
+  std::vector<Tally> tallies_;  // one per thread
+  std::int64_t correct_ = 0;
+
+  // Sampled negatives of the block of examples at hand.
+  std::vector<std::int32_t> drawn_;        // ascending within an example
+  std::vector<std::int64_t> drawn_begin_;  // per example
+  std::vector<std::int64_t> drawn_next_;   // the first of its draws beyond the blocks seen
+  std::vector<double> drawn_weight_;       // per example: wrong pairs that a draw stands for
+  std::vector<double> sampled_;            // per pooled threshold, as Tally::wrong
+  std::int64_t sampled_count_ = 0;
+};
+
+Evaluation::Evaluation(ScoreBlocks& blocks, const std::int32_t* labels, const EvaluationOptions& options)
+    : blocks_(blocks),
+      labels_(labels),
+      options_(options),
+      also_correct_(options.also_correct != nullptr ? *options.also_correct : none_also_correct),
+      n_(blocks.examples()),
+      k_(blocks.classes()),
+      order_(n_),
+      true_scores_(n_) {
+  std::iota(order_.begin(), order_.end(), std::int64_t{0});
+  std::stable_sort(order_.begin(), order_.end(), [&](auto a, auto b) { return labels_[a] < labels_[b]; });
+  if (options_.softmax) normalisers_.resize(n_);
+}
+
+bool Evaluation::walk_examples(FunctionRef<bool(const std::int64_t*, std::int64_t)> body) {
+  for (std::int64_t first = 0; first < n_; first += options_.block_examples) {
+    const std::int64_t count = std::min(options_.block_examples, n_ - first);
+    blocks_.choose(order_.data() + first, count);
+    if (!body(order_.data() + first, count)) return false;
   }
+  return true;
+}
+
+bool Evaluation::walk_classes(const std::int64_t* examples, std::int64_t count,
+                              FunctionRef<bool(std::int64_t, std::int64_t)> wanted,
+                              FunctionRef<void(const Block&)> body) {
+  for (std::int64_t begin = 0; begin < k_; begin += options_.block_classes) {
+    const std::int64_t classes = std::min(options_.block_classes, k_ - begin);
+    if (!wanted(begin, begin + classes)) continue;
+    if (cancelled()) return false;
+    body({examples, count, begin, classes, blocks_.scores(begin, classes)});
+  }
+  return true;
+}
+
+bool Evaluation::find_true_scores() {
+  return walk_examples([&](const std::int64_t* examples, std::int64_t count) {
+    std::int64_t next = 0;  // the first example whose label is beyond the blocks seen; labels ascend
+    return walk_classes(
+        examples, count,
+        [&](std::int64_t, std::int64_t end) {
+          return options_.softmax || (next < count && labels_[examples[next]] < end);
+        },
+        [&](const Block& block) {
+          if (options_.softmax) add_to_normalisers(block);
+          for (; next < count && labels_[examples[next]] < block.end(); ++next)
+            true_scores_[examples[next]] = block.row(next)[labels_[examples[next]] - block.begin];
+        });
+  });
+}
+
+void Evaluation::add_to_normalisers(const Block& block) {
+  parallel_for(block.count, std::max<std::int64_t>(1, 8192 / block.classes), 1, [&](auto first, auto last) {
+    for (std::int64_t r = first; r < last; ++r) {
+      SoftmaxState state;
+      softmax_loss_kernels().statistics(block.row(r), block.classes, 1, block.classes, &state.maximum, &state.sum,
+                                        nullptr);
+      SoftmaxState& total = normalisers_[block.examples[r]];
+      total = merge(total, state);
+    }
+  });
+}
+
+void Evaluation::finish_true_scores() {
+  for (std::int64_t i = 0; i < n_; ++i) {
+    float& score = true_scores_[i];
+    if (options_.softmax) {
+      const SoftmaxState& state = normalisers_[i];
+      softmax_loss_kernels().exponential(&score, 1, state.maximum, static_cast<float>(1.0 / state.sum), &score);
+    }
+    if (std::isnan(score)) throw_score_is_nan("scores");
+  }
+  classes_.emplace(true_scores_, labels_, k_);
+  pooled_.emplace(true_scores_);
+}
+
+bool Evaluation::count_scores() {
+  tallies_.resize(static_cast<std::size_t>(std::max<std::int64_t>(
+      1, std::min<std::int64_t>(thread_count(),
+                                row_slices(options_.block_examples, std::min(options_.block_classes, k_))))));
+  for (Tally& tally : tallies_) {
+    tally.wrong.resize(static_cast<std::size_t>(pooled_->size()));
+    tally.surpassed.resize(static_cast<std::size_t>(options_.block_examples));
+  }
+  const bool sampling = options_.negatives != all_negatives;
+  if (sampling) sampled_.resize(static_cast<std::size_t>(pooled_->size()));
+  NegativeSampler sampler(options_.seed, k_, options_.negatives);
+  return walk_examples([&](const std::int64_t* examples, std::int64_t count) {
+    if (sampling) {
+      drawn_.clear();
+      drawn_begin_.assign(1, 0);
+      drawn_weight_.clear();
+      for (std::int64_t r = 0; r < count; ++r) {
+        const std::int64_t i = examples[r];
+        drawn_weight_.push_back(sampler.draw(i, labels_[i], also_correct_.of(i), drawn_));
+        drawn_begin_.push_back(static_cast<std::int64_t>(drawn_.size()));
+      }
+      drawn_next_ = drawn_begin_;
+      sampled_count_ += static_cast<std::int64_t>(drawn_.size());
+    }
+    const bool whole = walk_classes(
+        examples, count, [](std::int64_t, std::int64_t) { return true; },
+        [&](const Block& block) {
+          if (options_.softmax) replace_by_probabilities(block);
+          // A kernel may round an element differently at the end of a row: a threshold has to meet itself.
+          for (std::int64_t r = 0; r < count; ++r)
+            if (block.holds(labels_[examples[r]]))
+              block.row(r)[labels_[examples[r]] - block.begin] = true_scores_[examples[r]];
+          count_block(block);
+          if (sampling) sample_block(block);
+        });
+    if (whole) finish_examples(count);
+    return whole;
+  });
+}
+
+void Evaluation::replace_by_probabilities(const Block& block) const {
+  parallel_for(block.count, std::max<std::int64_t>(1, 8192 / block.classes), 1, [&](auto first, auto last) {
+    for (std::int64_t r = first; r < last; ++r) {
+      const SoftmaxState& state = normalisers_[block.examples[r]];
+      softmax_loss_kernels().exponential(block.row(r), block.classes, state.maximum,
+                                         static_cast<float>(1.0 / state.sum), block.row(r));
+    }
+  });
+}
+
+void Evaluation::count_block(const Block& block) {
+  const auto slices = static_cast<std::int64_t>(tallies_.size());
+  parallel_slices(static_cast<int>(slices), [&](int slice) {
+    const std::int64_t first = block.begin + block.classes * slice / slices;
+    const std::int64_t last = block.begin + block.classes * (slice + 1) / slices;
+    for (std::int64_t r = 0; r < block.count; ++r) count_row(block, r, first, last, tallies_[slice]);
+  });
+  for (const Tally& tally : tallies_)
+    if (tally.nan) throw_score_is_nan("scores");
+}
+
+// The classes [first, last) of one example: the runs between its right classes.
+void Evaluation::count_row(const Block& block, std::int64_t r, std::int64_t first, std::int64_t last, Tally& tally) {
+  const std::int64_t example = block.examples[r], label = labels_[example];
+  const float* scores = block.row(r);
+  bool surpassed = false;
+  const auto excluded = also_correct_.of(example);
+  auto next_excluded = std::lower_bound(excluded.begin(), excluded.end(), first);
+  bool label_ahead = label >= first && label < last;
+  for (std::int64_t j = first; j < last;) {
+    const std::int64_t stop_excluded =
+        next_excluded != excluded.end() ? std::min<std::int64_t>(*next_excluded, last) : last;
+    const std::int64_t stop = label_ahead ? std::min(label, stop_excluded) : stop_excluded;
+    count_run(scores, block.begin, j, stop, example, surpassed, tally);
+    if (stop < last) {
+      const float score = scores[stop - block.begin];
+      if (label_ahead && stop == label) {
+        classes_->count(stop, score);  // a positive is an example, too
+        label_ahead = false;
+      } else {
+        tally.nan |= std::isnan(score);
+        ++next_excluded;
+      }
+    }
+    j = stop + 1;
+  }
+  if (surpassed) tally.surpassed[static_cast<std::size_t>(r)] = 1;
+}
+
+// Wrong classes [first, last), all below or all above the label.
+void Evaluation::count_run(const float* scores, std::int64_t begin, std::int64_t first, std::int64_t last,
+                           std::int64_t example, bool& surpassed, Tally& tally) {
+  if (first >= last) return;
+  const PooledThresholds& pooled = *pooled_;
+  ClassThresholds& classes = *classes_;
+  const float lowest = pooled.lowest();
+  float largest = -INFINITY;
+  bool nan = false;
+  for (std::int64_t j = first; j < last; ++j) {
+    const float score = scores[j - begin];
+    nan |= std::isnan(score);
+    largest = score > largest ? score : largest;
+    if (score >= lowest) {
+      ++tally.wrong[static_cast<std::size_t>(pooled.reached(score))];
+      if (score >= classes.lowest[j]) classes.count(j, score);
+    }
+  }
+  tally.nan |= nan;
+  // The lowest index wins a tie.
+  surpassed |= first < labels_[example] ? largest >= true_scores_[example] : largest > true_scores_[example];
+}
+
+void Evaluation::finish_examples(std::int64_t count) {
+  for (std::int64_t r = 0; r < count; ++r) {
+    bool surpassed = false;
+    for (Tally& tally : tallies_) {
+      surpassed |= tally.surpassed[static_cast<std::size_t>(r)] != 0;
+      tally.surpassed[static_cast<std::size_t>(r)] = 0;
+    }
+    correct_ += surpassed ? 0 : 1;
+  }
+}
+
+// Example after example on this thread: sums of weights depend on their order.
+void Evaluation::sample_block(const Block& block) {
+  for (std::int64_t r = 0; r < block.count; ++r) {
+    std::int64_t& next = drawn_next_[r];
+    for (; next < drawn_begin_[r + 1] && drawn_[next] < block.end(); ++next) {
+      const float score = block.row(r)[drawn_[next] - block.begin];
+      if (score >= pooled_->lowest()) sampled_[pooled_->reached(score)] += drawn_weight_[r];
+    }
+  }
+}
+
+MacroAverage Evaluation::average(const std::vector<ClassMetrics>& classes, std::int64_t least_positives) const {
+  MacroAverage average;
+  for (const ClassMetrics& one : classes) {
+    if (one.positives < least_positives) continue;
+    ++average.classes;
+    average.average_precision += one.average_precision;
+    average.precision_at_90 += one.precision_at_90;
+    average.precision_at_99 += one.precision_at_99;
+  }
+  const auto count = static_cast<double>(average.classes);
+  average.average_precision /= count;
+  average.precision_at_90 /= count;
+  average.precision_at_99 /= count;
+  return average;
+}
+
+template <class Count>
+RankingMetrics metrics_of(const Ranking<Count>& ranking) {
+  return {average_precision(ranking), precision_at_recall(ranking, 0.9), precision_at_recall(ranking, 0.99)};
+}
+
+EvaluationResult Evaluation::result() const {
+  EvaluationResult result;
+  result.examples = n_;
+  result.classes = k_;
+  result.accuracy = static_cast<double>(correct_) / static_cast<double>(n_);
+
+  const std::int64_t thresholds = pooled_->size();
+  std::vector<std::int64_t> wrong(thresholds);
+  for (const Tally& tally : tallies_)
+    for (std::int64_t t = 0; t < thresholds; ++t) wrong[t] += tally.wrong[t];
+  // A wrong pair between two thresholds is above or level with all true scores up to the lower one.
+  double misordered = 0;
+  std::int64_t true_scores = 0;
+  for (std::int64_t t = 0; t < thresholds; ++t) {
+    true_scores += pooled_->positives(t);
+    misordered += static_cast<double>(wrong[t]) * static_cast<double>(true_scores);
+  }
+  const std::int64_t wrong_pairs = n_ * (k_ - 1) - static_cast<std::int64_t>(also_correct_.classes.size());
+  const double pairs = static_cast<double>(n_) * static_cast<double>(wrong_pairs);
+  result.separation = {pairs > 0 ? misordered / pairs : 0, misordered == 0};
+
+  const bool sampled = options_.negatives != all_negatives;
+  std::vector<double> ranked(thresholds);
+  for (std::int64_t t = 0; t < thresholds; ++t)
+    ranked[t] = static_cast<double>(pooled_->positives(t)) + (sampled ? sampled_[t] : static_cast<double>(wrong[t]));
+  static_cast<RankingMetrics&>(result.pooled) =
+      metrics_of(Ranking<double>{pooled_->positives().data(), ranked.data(), thresholds});
+  result.pooled.negatives = sampled ? sampled_count_ : wrong_pairs;
+
+  result.per_class.resize(k_);
+  for (std::int64_t j = 0; j < k_; ++j) {
+    ClassMetrics& metrics = result.per_class[j];
+    metrics.positives = classes_->begin[j + 1] - classes_->begin[j];
+    if (metrics.positives > 0) static_cast<RankingMetrics&>(metrics) = metrics_of(classes_->ranking(j));
+  }
+  result.occurring = average(result.per_class, 1);
+  result.at_least_five_positives = average(result.per_class, positives_that_mean_something);
+  result.classes_without_positives = k_ - result.occurring.classes;
+  return result;
+}
+
+std::optional<EvaluationResult> Evaluation::run() {
+  if (!find_true_scores()) return std::nullopt;
+  finish_true_scores();
+  if (!count_scores()) return std::nullopt;
+  return result();
 }
 
 }  // namespace
 
-EvaluationResult evaluate_scores(const float* scores, const std::int32_t* labels, std::int64_t m, std::int64_t k) {
-  if (m == 0) throw_no_positives("evaluation");
-  check_labels(labels, m, k);
-  const Thresholds thresholds = class_thresholds(scores, labels, m, k);
-  std::vector<float> true_scores(m);
-  for (std::int64_t i = 0; i < m; ++i) true_scores[i] = scores[i * k + labels[i]];
-  std::sort(true_scores.begin(), true_scores.end());
-
-  // At most k slices, so that the tallies together are no larger than the scores.
-  const std::int64_t slices = std::min(row_slices(m, k), k);
-  std::vector<Tally> tallies(slices);
-  for (Tally& tally : tallies) tally.examples.assign(m, 0);
-  parallel_slices(static_cast<int>(slices), [&](int slice) {
-    count_rows(scores, labels, m * slice / slices, m * (slice + 1) / slices, k, thresholds, true_scores,
-               tallies[slice]);
-  });
-  Tally& total = tallies[0];
-  for (std::int64_t slice = 1; slice < slices; ++slice) {
-    const Tally& tally = tallies[slice];
-    for (std::int64_t i = 0; i < m; ++i) total.examples[i] += tally.examples[i];
-    total.misordered += tally.misordered;
-    total.correct += tally.correct;
-    total.nan |= tally.nan;
-  }
-  if (total.nan) throw_score_is_nan("scores");
-
-  EvaluationResult result;
-  result.examples = m;
-  result.classes = k;
-  result.accuracy = static_cast<double>(total.correct) / static_cast<double>(m);
-  const double pairs = static_cast<double>(m) * static_cast<double>(m) * static_cast<double>(k - 1);
-  result.separation = {pairs > 0 ? total.misordered / pairs : 0, total.misordered == 0};
-  result.per_class.resize(k);
-  for (std::int64_t j = 0; j < k; ++j) {
-    ClassMetrics& metrics = result.per_class[j];
-    const std::int64_t begin = thresholds.begin[j];
-    metrics.positives = thresholds.begin[j + 1] - begin;
-    if (metrics.positives == 0) {
-      ++result.classes_without_positives;
-      continue;
-    }
-    const ClassRanking ranking{thresholds.positives.data() + begin, total.examples.data() + begin,
-                               thresholds.distinct[j]};
-    metrics.average_precision = average_precision(ranking);
-    metrics.precision_at_90 = precision_at_recall(ranking, 0.9);
-    metrics.precision_at_99 = precision_at_recall(ranking, 0.99);
-    result.average_precision += metrics.average_precision;
-    result.precision_at_90 += metrics.precision_at_90;
-    result.precision_at_99 += metrics.precision_at_99;
-  }
-  const auto occurring = static_cast<double>(k - result.classes_without_positives);
-  result.average_precision /= occurring;
-  result.precision_at_90 /= occurring;
-  result.precision_at_99 /= occurring;
-  return result;
+std::optional<EvaluationResult> evaluate(ScoreBlocks& blocks, const std::int32_t* labels,
+                                         const EvaluationOptions& options) {
+  const std::int64_t n = blocks.examples(), k = blocks.classes();
+  if (n == 0) throw_no_positives("evaluation");
+  check_labels(labels, n, k);
+  if (options.also_correct != nullptr) check_also_correct(*options.also_correct, labels, n, k);
+  return Evaluation(blocks, labels, options).run();
 }
 
 }  // namespace onelogit

@@ -1,8 +1,13 @@
 // Ranking metrics of the paper's tables, over scores of one class or over a whole score matrix.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <optional>
 #include <vector>
+
+#include "metrics/also_correct.h"
+#include "metrics/score_blocks.h"
 
 namespace onelogit {
 
@@ -22,21 +27,55 @@ struct Separation {
 // Throws ERR_ONELOGIT_LABEL_RANGE, ERR_ONELOGIT_NOT_FINITE (NaN).
 Separation separation(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k);
 
-struct ClassMetrics {
+struct RankingMetrics {
+  double average_precision = 0, precision_at_90 = 0, precision_at_99 = 0;
+};
+struct ClassMetrics : RankingMetrics {  // 0 without positives
   std::int64_t positives = 0;
-  double average_precision = 0, precision_at_90 = 0, precision_at_99 = 0;  // 0 without positives
+};
+// Macro average over some of the classes; NaN over none.
+struct MacroAverage : RankingMetrics {
+  std::int64_t classes = 0;
+};
+// All (example, class) pairs in one ranking.
+struct PooledMetrics : RankingMetrics {
+  std::int64_t negatives = 0;  // wrong pairs that were ranked: all of them, or as many as were drawn
 };
 struct EvaluationResult {
   std::int64_t examples = 0, classes = 0;
   double accuracy = 0;
-  // Macro averages over classes that occur, as in the paper's Table I.
-  double average_precision = 0, precision_at_90 = 0, precision_at_99 = 0;
+  MacroAverage occurring;                // classes that occur, as in the paper's Table I
+  MacroAverage at_least_five_positives;  // of these, those with so many that their metrics mean something
+  PooledMetrics pooled;
   std::int64_t classes_without_positives = 0;
   Separation separation;
   std::vector<ClassMetrics> per_class;
 };
-// scores m×k (logits, or softmax probabilities), m ≥ 1. Accuracy: the largest score, lowest index on ties. Throws as
-// above, and ERR_ONELOGIT_NO_POSITIVES when m = 0. Memory: O(m) per thread beside the scores.
-EvaluationResult evaluate_scores(const float* scores, const std::int32_t* labels, std::int64_t m, std::int64_t k);
+
+inline constexpr std::int64_t all_negatives = 0;
+
+struct EvaluationOptions {
+  // Rank by softmax probabilities instead of the scores as they come.
+  bool softmax = false;
+  // Wrong classes drawn for each example for the pooled metrics, or `all_negatives`.
+  std::int64_t negatives = all_negatives;
+  std::uint64_t seed = 1;
+  // Right classes besides the labels, checked: left out of everything. Null: none.
+  const AlsoCorrect* also_correct = nullptr;
+  // Looked at between blocks; null: never stopped.
+  const std::atomic<bool>* cancelled = nullptr;
+  // Of a block of scores: 4 MiB.
+  std::int64_t block_examples = 256, block_classes = 4096;
+};
+
+// All metrics of n ≥ 1 examples, from their scores by blocks, which are asked for twice (for the true scores, then for
+// all), so that memory is O(n + k) and a block per thread. Accuracy: the largest score, lowest index on ties. Nothing
+// if it was cancelled. Throws as above, and ERR_ONELOGIT_NO_POSITIVES when n = 0.
+std::optional<EvaluationResult> evaluate(ScoreBlocks& blocks, const std::int32_t* labels,
+                                         const EvaluationOptions& options);
+
+// The same over a score matrix m×k in memory.
+EvaluationResult evaluate_scores(const float* scores, const std::int32_t* labels, std::int64_t m, std::int64_t k,
+                                 const EvaluationOptions& options = {});
 
 }  // namespace onelogit

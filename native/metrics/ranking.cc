@@ -20,31 +20,6 @@ std::int64_t distinct_ascending(float* values, std::int64_t n, std::int64_t* pos
   return distinct;
 }
 
-double average_precision(const ClassRanking& ranking) {
-  double sum = 0;
-  std::int64_t true_positives = 0, predicted = 0;
-  for (std::int64_t i = ranking.thresholds; i-- > 0;) {
-    true_positives += ranking.positives[i];
-    predicted += ranking.examples[i];
-    const double precision = static_cast<double>(true_positives) / static_cast<double>(predicted);
-    sum += static_cast<double>(ranking.positives[i]) * precision;
-  }
-  return sum / static_cast<double>(true_positives);
-}
-
-double precision_at_recall(const ClassRanking& ranking, double recall) {
-  std::int64_t all_positives = 0;
-  for (std::int64_t i = 0; i < ranking.thresholds; ++i) all_positives += ranking.positives[i];
-  std::int64_t true_positives = 0, predicted = 0;
-  for (std::int64_t i = ranking.thresholds; i-- > 0;) {
-    true_positives += ranking.positives[i];
-    predicted += ranking.examples[i];
-    // The quotient is correctly rounded: 9 of 10 reach a recall of 0.9 exactly.
-    if (static_cast<double>(true_positives) / static_cast<double>(all_positives) >= recall) break;
-  }
-  return static_cast<double>(true_positives) / static_cast<double>(predicted);
-}
-
 std::int64_t row_slices(std::int64_t m, std::int64_t k) {
   constexpr std::int64_t least_elements = 1 << 15;
   const std::int64_t worthwhile = std::max<std::int64_t>(1, m * k / least_elements);

@@ -114,9 +114,9 @@ void check_against_plain(const Matrix& matrix) {
   CHECK(result.examples == m);
   CHECK(result.classes == k);
   CHECK(result.classes_without_positives == k - occurring);
-  CHECK(result.average_precision == doctest::Approx(macro.average_precision / occurring).epsilon(1e-12));
-  CHECK(result.precision_at_90 == doctest::Approx(macro.at_90 / occurring).epsilon(1e-12));
-  CHECK(result.precision_at_99 == doctest::Approx(macro.at_99 / occurring).epsilon(1e-12));
+  CHECK(result.occurring.average_precision == doctest::Approx(macro.average_precision / occurring).epsilon(1e-12));
+  CHECK(result.occurring.precision_at_90 == doctest::Approx(macro.at_90 / occurring).epsilon(1e-12));
+  CHECK(result.occurring.precision_at_99 == doctest::Approx(macro.at_99 / occurring).epsilon(1e-12));
   CHECK(result.accuracy == doctest::Approx(static_cast<double>(correct) / m));
   CHECK(result.separation.misordered == doctest::Approx(pairs > 0 ? wrong / pairs : 0).epsilon(1e-12));
   CHECK(result.separation.holds == (wrong == 0));
@@ -161,7 +161,7 @@ TEST_CASE("evaluate_scores by hand: accuracy takes the lowest index on ties") {
   CHECK(result.per_class[0].average_precision == 0.5);
   CHECK(result.per_class[1].average_precision == 1.0);
   CHECK(result.per_class[2].average_precision == 0.0);
-  CHECK(result.average_precision == 0.75);
+  CHECK(result.occurring.average_precision == 0.75);
 }
 
 TEST_CASE("evaluate_scores refuses NaN anywhere, labels out of range, and no examples") {
