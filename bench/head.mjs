@@ -5,7 +5,7 @@
 //   npm run build && npm ci --prefix bench && node bench/head.mjs [--quick] [--case loss,d,k] [--check]
 //
 // --case: only these cases, a part may be empty (`--case ,512,100000`); may be given several times. --large: also 10⁷ classes of 64
-// bfloat16. --examples m, --threads n, --seconds s for the rounds of a case. --check: exit status 1 unless head/check.mjs is content.
+// bfloat16, and a fit of that size. --examples m, --threads n, --seconds s for the rounds of a case. --check: exit status 1 unless head/check.mjs is content.
 // A complete run writes results/head.{json,md,svg}; --quick and --case only print, unless --out names a directory; --no-write: nothing.
 // PyTorch takes part when `python3` or /usr/bin/python3 has torch. Linux only (peak memory is read from /proc). Run it on a quiet machine.
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { allCases, caseFilter } from './head/cases.mjs';
 import { checkLayer } from './head/check.mjs';
+import { checkFit, measureFit, reportFit } from './head/fit.mjs';
 import { measureLayer } from './head/layer.mjs';
 import { plotLayer } from './head/plot.mjs';
 import { reportLayer } from './head/report.mjs';
@@ -50,6 +51,8 @@ const begin = performance.now();
 
 // A section measures in a module of head/, has a key of its own in head.json and lines of its own in head.md.
 const layer = await measureLayer({ cases, threads, python: findPython(), seconds, progress });
+const partial = options.quick || filters.length > 0;
+const inFit = filters.length ? undefined : await measureFit({ ...options, progress });
 progress('');
 
 const { introduction, ...lastLayer } = layer;
@@ -68,8 +71,9 @@ const result = {
   task: { m, threads, seconds },
   minutes: (performance.now() - begin) / 60000,
   lastLayer,
+  ...(inFit && { inFit }),
 };
-const checks = checkLayer(lastLayer.results);
+const checks = [...checkLayer(lastLayer.results), ...(inFit ? checkFit(inFit) : [])];
 const lines = [
   '# Heads with many classes',
   '',
@@ -78,10 +82,11 @@ const lines = [
   `${threads} threads; contestants taking turns, each a process of its own; ${result.minutes.toFixed(1)} minutes.`,
   '',
   ...reportLayer(lastLayer),
+  ...(inFit ? reportFit(inFit) : []),
   '### Wanted',
   '',
   ...table(
-    ['m = 128, d = 512, k = 10⁵', 'measured', 'wanted', ''],
+    ['linear + loss at m = 128, d = 512, k = 10⁵', 'measured', 'wanted', ''],
     checks.map(({ what, measured, wanted, met }) => [
       what,
       measured === undefined ? 'not run' : digits(measured),
@@ -92,7 +97,6 @@ const lines = [
   '',
 ];
 console.log(lines.join('\n'));
-const partial = options.quick || filters.length > 0;
 const directory = options.out ?? (partial ? undefined : fileURLToPath(new URL('results', import.meta.url)));
 if (directory !== undefined && !options['no-write']) {
   mkdirSync(directory, { recursive: true });
