@@ -176,6 +176,14 @@ describe('from training to an answer', () => {
     expect(json((await cli('evaluate', 'chain.safetensors', 'data', '--scores', 'softmax', '--json')).stdout).scores).toBe('softmax');
     const human = await cli('evaluate', 'chain.safetensors', 'data', '--worst', '2');
     expect(human.stdout).toMatch(/accuracy +1-AUPRC +1-P@0.9 +1-P@0.99/);
+    expect(human.stdout).toMatch(/all pairs in one ranking +\d\.\d{4} /);
+    expect(evaluate).toMatchObject({
+      classesWithPositives: 4,
+      atLeastFivePositives: { classes: 4, oneMinusAuprc: evaluate.oneMinusAuprc },
+      pooled: { negativesPerExample: 'all', negatives: 300, oneMinusAuprc: expect.any(Number) },
+    });
+    const sampled = json((await cli('evaluate', 'chain.safetensors', 'data', '--negatives', '2', '--json')).stdout);
+    expect(sampled.pooled).toMatchObject({ negativesPerExample: 2, negatives: 200 });
     expect(human.stdout).toContain('Hardest 2');
 
     const before = json((await cli('score', 'chain.safetensors', '--class', '1', '--data', 'data', '--index', '5', '--json')).stdout);

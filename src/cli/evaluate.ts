@@ -1,5 +1,6 @@
 /** `onelogit evaluate`: how well single logits tell the classes of a data set. */
 import { basename } from 'node:path';
+import type { RankingErrors } from '../evaluate.js';
 import { defineCommand } from './command.js';
 import { choice, integer } from './options.js';
 import { count, percent, table } from './output.js';
@@ -9,6 +10,10 @@ import { InterruptedError } from './usage.js';
 const options = {
   scores: choice('rank by the class’s logit alone, or by its softmax probability', ['single-logit', 'softmax'], 'single-logit'),
   split: choice('which part of DATA', ['train', 'validation', 'test'], 'test'),
+  negatives: integer('wrong classes drawn per example for the pooled measures (default: none are drawn, all count)', {
+    least: 1,
+    most: 65_536,
+  }),
   worst: integer('how many of the hardest classes to list', { least: 0, otherwise: 5 }),
   ...dataOptions,
   ...deviceOption,
@@ -20,8 +25,8 @@ export const command = defineCommand(
     summary: 'measure how well single logits tell the classes',
     description:
       'Ranks the test examples by the score of every class and averages over the classes that occur: area under the precision-recall ' +
-      'curve (AUPRC), precision at recall 0.9 and 0.99, each subtracted from 1 as in the paper, so that lower is better; accuracy; and ' +
-      'the share of (true, false) score pairs in the wrong order.',
+      'curve (AUPRC), precision at recall 0.9 and 0.99, each subtracted from 1 as in the paper, so that lower is better; the same with all (example, class) pairs ' +
+      'in one ranking; accuracy; and the share of (true, false) score pairs in the wrong order.',
     positionals: [
       { name: 'MODEL', help: 'a model file' },
       { name: 'DATA', help: 'a directory; its format is found by file names' },
@@ -42,10 +47,13 @@ export const command = defineCommand(
         split: values.split,
         ...loadOptionsFrom(values),
       });
-      const evaluation = await model.evaluate(dataset, { scores: values.scores, signal });
+      const evaluation = await model.evaluate(dataset, { scores: values.scores, negatives: values.negatives, signal });
       const { perClass } = evaluation;
       output.result({ ...evaluation, split: values.split }, () => {
-        const measure = (value: number) => value.toFixed(4);
+        const measure = (value: number | null) => (value ?? Number.NaN).toFixed(4);
+        const measures = (errors: RankingErrors<number | null>) =>
+          [errors.oneMinusAuprc, errors.oneMinusPrecisionAt90, errors.oneMinusPrecisionAt99].map(measure);
+        const { atLeastFivePositives: fivePositives, pooled } = evaluation;
         const loss =
           evaluation.loss === null
             ? 'not trained here'
@@ -56,13 +64,18 @@ export const command = defineCommand(
           '',
           table(
             ['accuracy', '1-AUPRC', '1-P@0.9', '1-P@0.99', 'misordered pairs'],
+            [[percent(evaluation.accuracy), ...measures(evaluation), evaluation.misorderedPairs.toExponential(2)]],
+          ),
+          '',
+          table(
+            ['also', '1-AUPRC', '1-P@0.9', '1-P@0.99'],
             [
+              ...(fivePositives.classes > 0 && fivePositives.classes < evaluation.classesWithPositives
+                ? [[`classes with 5 examples or more (${count(fivePositives.classes)})`, ...measures(fivePositives)]]
+                : []),
               [
-                percent(evaluation.accuracy),
-                measure(evaluation.oneMinusAuprc),
-                measure(evaluation.oneMinusPrecisionAt90),
-                measure(evaluation.oneMinusPrecisionAt99),
-                evaluation.misorderedPairs.toExponential(2),
+                pooled.negativesPerExample === 'all' ? 'all pairs in one ranking' : `all pairs, from ${count(pooled.negatives)} wrong ones`,
+                ...measures(pooled),
               ],
             ],
           ),
