@@ -4,10 +4,11 @@
  */
 import { existsSync } from 'node:fs';
 import type { InMemoryDataset } from '../dataset.js';
-import { type Evaluation, losses, type Model, OneLogitError, optimizers, type Progress, schedules, zoo } from '../index.js';
+import { type Evaluation, losses, type Model, optimizers, type Progress, schedules, zoo } from '../index.js';
 import type { LossName } from './paper.js';
 import { lossOptions, type Recipe } from './recipe.js';
-import type { Candidate, LossResult, LossState, Scored, StateDirectory } from './state.js';
+import { type Outcome, searchAndTrain, unlessNotFinite } from './search.js';
+import type { Candidate, LossResult, Scored, StateDirectory } from './state.js';
 
 export interface ExperimentData {
   train: InMemoryDataset;
@@ -23,8 +24,6 @@ export interface ExperimentHooks {
   onNote(note: string): void;
 }
 
-const notFinite = 'ERR_ONELOGIT_LOSS_NOT_FINITE';
-
 function newModel(data: ExperimentData, recipe: Recipe): Model {
   const { classes, inputShape } = data.train;
   return zoo.mlp({ classes, inputShape, hidden: [...recipe.hidden], seed: recipe.seed });
@@ -38,16 +37,6 @@ function trainingOptions(loss: LossName, learningRate: number, recipe: Recipe) {
     batchSize: recipe.batchSize,
     seed: recipe.seed,
   };
-}
-
-/** Runs a fit; undefined with the reason when the loss stopped being finite. */
-async function unlessNotFinite<T>(train: () => Promise<T>): Promise<{ value: T } | { reason: string }> {
-  try {
-    return { value: await train() };
-  } catch (error) {
-    if ((error as { code?: string }).code !== notFinite) throw error;
-    return { reason: (error as Error).message };
-  }
 }
 
 async function tryCandidate(
@@ -86,7 +75,7 @@ async function trainChosen(
   data: ExperimentData,
   state: StateDirectory,
   hooks: ExperimentHooks,
-): Promise<{ value: Omit<LossResult, 'candidates'> } | { reason: string }> {
+): Promise<Outcome<Omit<LossResult, 'candidates'>>> {
   const { recipe } = state;
   const checkpoint = state.checkpoint(loss);
   const model = newModel(data, recipe);
@@ -122,46 +111,25 @@ async function trainChosen(
   }
 }
 
-/** The candidates still in the running, best first; between equals, the one that was tried first. */
-function ranked(candidates: readonly Candidate[]): Candidate[] {
-  return candidates.filter(({ accuracy }) => accuracy !== undefined).sort((a, b) => b.accuracy! - a.accuracy!);
-}
-
 /**
  * Runs, or finishes, one loss. Rejects when interrupted; what was done is in `state` and the next call goes on from there.
  */
 export async function runLoss(loss: LossName, data: ExperimentData, state: StateDirectory, hooks: ExperimentHooks): Promise<LossResult> {
-  const { recipe } = state;
-  const progress: LossState = await state.read(loss);
+  const progress = await state.read(loss);
   if (progress.result) return progress.result;
-  if (progress.candidates.length === 0) await state.dropCheckpoint(loss); // of another recipe
-  const remember = () => state.write(loss, progress);
-  for (const learningRate of recipe.learningRates) {
-    if (progress.candidates.some((candidate) => candidate.learningRate === learningRate)) continue;
-    hooks.onPhase(`${loss}, trying learning rate ${learningRate}`);
-    progress.candidates.push(await tryCandidate(loss, learningRate, data, recipe, hooks));
-    await remember();
-  }
-  for (;;) {
-    const best = ranked(progress.candidates)[0];
-    if (!best)
-      throw new OneLogitError(
-        notFinite,
-        `Expected a learning rate that ${loss} can be trained with but each of ${recipe.learningRates.join(', ')} ended in a loss that is not finite`,
-      );
-    hooks.onPhase(`${loss}, learning rate ${best.learningRate}`);
-    const outcome = await trainChosen(loss, best.learningRate, data, state, hooks);
-    await state.dropCheckpoint(loss);
-    if ('reason' in outcome) {
-      // Good enough in the short search, not in the long run: out as well, the next best takes its place.
-      delete best.accuracy;
-      best.out = outcome.reason;
-      hooks.onNote(`${loss}: learning rate ${best.learningRate} is out (${outcome.reason})`);
-      await remember();
-      continue;
-    }
-    progress.result = { ...outcome.value, candidates: progress.candidates };
-    await remember();
-    return progress.result;
-  }
+  const trained = await searchAndTrain(loss, state, progress, {
+    tryCandidate(learningRate) {
+      hooks.onPhase(`${loss}, trying learning rate ${learningRate}`);
+      return tryCandidate(loss, learningRate, data, state.recipe, hooks);
+    },
+    train(learningRate) {
+      hooks.onPhase(`${loss}, learning rate ${learningRate}`);
+      return trainChosen(loss, learningRate, data, state, hooks);
+    },
+    onNote: hooks.onNote,
+  });
+  progress.result = { ...trained, candidates: progress.candidates };
+  await state.write(loss, progress);
+  await state.dropCheckpoint(loss);
+  return progress.result;
 }

@@ -33,16 +33,16 @@ export interface LossResult {
   softmax: Scored;
 }
 
-export interface LossState {
-  recipe: Recipe;
+export interface LossState<R = Recipe, Result = LossResult> {
+  recipe: R;
   candidates: Candidate[];
-  result?: LossResult;
+  result?: Result;
 }
 
-export class StateDirectory {
+export class StateDirectory<R = Recipe, Result = LossResult> {
   constructor(
     readonly path: string,
-    readonly recipe: Recipe,
+    readonly recipe: R,
   ) {}
 
   checkpoint(loss: LossName): string {
@@ -53,10 +53,10 @@ export class StateDirectory {
     return join(this.path, `${loss}.safetensors`);
   }
 
-  async read(loss: LossName): Promise<LossState> {
-    const fresh: LossState = { recipe: this.recipe, candidates: [] };
+  async read(loss: LossName): Promise<LossState<R, Result>> {
+    const fresh: LossState<R, Result> = { recipe: this.recipe, candidates: [] };
     try {
-      const state = JSON.parse(await readFile(join(this.path, `${loss}.json`), 'utf8')) as LossState;
+      const state = JSON.parse(await readFile(join(this.path, `${loss}.json`), 'utf8')) as LossState<R, Result>;
       return JSON.stringify(state.recipe) === JSON.stringify(this.recipe) && Array.isArray(state.candidates) ? state : fresh;
     } catch {
       return fresh;
@@ -64,7 +64,7 @@ export class StateDirectory {
   }
 
   /** Replaces the file by renaming, so that it is always whole. */
-  async write(loss: LossName, state: LossState): Promise<void> {
+  async write(loss: LossName, state: LossState<R, Result>): Promise<void> {
     await mkdir(this.path, { recursive: true });
     const path = join(this.path, `${loss}.json`);
     const temporary = `${path}.${process.pid}.tmp`;

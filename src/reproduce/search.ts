@@ -1,0 +1,64 @@
+/**
+ * The part that all reproductions share: try every learning rate for a few steps, train with the best, and when that ends in a loss that
+ * is not finite, with the next best. What was tried is in the state; an interrupted search repeats at most one candidate.
+ */
+import { OneLogitError } from '../index.js';
+import type { LossName } from './paper.js';
+import type { Candidate, LossState, StateDirectory } from './state.js';
+
+const notFinite = 'ERR_ONELOGIT_LOSS_NOT_FINITE';
+
+export type Outcome<T> = { value: T } | { reason: string };
+
+/** Runs a fit; the reason when the loss stopped being finite. */
+export async function unlessNotFinite<T>(train: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { value: await train() };
+  } catch (error) {
+    if ((error as { code?: string }).code !== notFinite) throw error;
+    return { reason: (error as Error).message };
+  }
+}
+
+/** The candidates still in the running, best first; between equals, the one that was tried first. */
+function ranked(candidates: readonly Candidate[]): Candidate[] {
+  return candidates.filter(({ accuracy }) => accuracy !== undefined).sort((a, b) => b.accuracy! - a.accuracy!);
+}
+
+export interface SearchSteps<T> {
+  tryCandidate(learningRate: number): Promise<Candidate>;
+  train(learningRate: number): Promise<Outcome<T>>;
+  onNote(note: string): void;
+}
+
+/** What `train` gave with the best learning rate that it ends well with. Changes `progress` and writes it to `state`. */
+export async function searchAndTrain<R extends { learningRates: readonly number[] }, T, Result>(
+  loss: LossName,
+  state: StateDirectory<R, Result>,
+  progress: LossState<R, Result>,
+  { tryCandidate, train, onNote }: SearchSteps<T>,
+): Promise<T> {
+  const { learningRates } = state.recipe;
+  if (progress.candidates.length === 0) await state.dropCheckpoint(loss); // of another recipe
+  for (const learningRate of learningRates) {
+    if (progress.candidates.some((candidate) => candidate.learningRate === learningRate)) continue;
+    progress.candidates.push(await tryCandidate(learningRate));
+    await state.write(loss, progress);
+  }
+  for (;;) {
+    const best = ranked(progress.candidates)[0];
+    if (!best)
+      throw new OneLogitError(
+        notFinite,
+        `Expected a learning rate that ${loss} can be trained with but each of ${learningRates.join(', ')} ended in a loss that is not finite`,
+      );
+    const outcome = await train(best.learningRate);
+    if ('value' in outcome) return outcome.value;
+    // Good enough in the short search, not in the long run: out as well, the next best takes its place.
+    delete best.accuracy;
+    best.out = outcome.reason;
+    onNote(`${loss}: learning rate ${best.learningRate} is out (${outcome.reason})`);
+    await state.dropCheckpoint(loss);
+    await state.write(loss, progress);
+  }
+}
