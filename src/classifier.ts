@@ -4,7 +4,7 @@ import { BoundInput, type BoundOwner, disposedError } from './bound-input.js';
 import { checkBoolean, checkNumber, checkOneOf, checkOptions, checkString, describe, typedArrayLength } from './check.js';
 import { decodeNames } from './class-names.js';
 import { type ClassifierParts, classifierFromFile, classifierFromModel, namesToSave } from './classifier-source.js';
-import { checkDataset, type Dataset, type Inputs, type InputType } from './dataset.js';
+import { checkDataset, type Dataset, type Inputs, type InputType, inputKind } from './dataset.js';
 import { checkDevice, type Device } from './device.js';
 import { OneLogitError, rangeError, typeError } from './errors.js';
 import { checkSignal, runJob } from './job.js';
@@ -83,6 +83,7 @@ export class SingleLogitClassifier {
     this.#owner = {
       classes: native.classes,
       inputSize: native.inputSize,
+      kind: inputKind(metadata.layers),
       disposed: false,
       activeThresholds: () => this.#active ?? this.#activeThresholds(),
     };
@@ -253,8 +254,8 @@ export class SingleLogitClassifier {
         `Expected a number below 1, which no threshold guarantees, for ${measure} of ${what} but received 1`,
       );
     const { inputShape, loss } = this.#parts.metadata;
-    const checked = checkDataset(dataset, 'dataset', { inputShape, classes: this.classes });
-    const sources = new Sources();
+    const checked = checkDataset(dataset, 'dataset', { inputShape, classes: this.classes, kind: this.#owner.kind });
+    const sources = new Sources(this.#owner.kind);
     const result = await runJob(
       () => this.#parts.native.calibrate(sources.native(checked, 'dataset'), measure, value),
       sources,

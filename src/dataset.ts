@@ -4,6 +4,7 @@
 import { types } from 'node:util';
 import { checkInt32Array, checkInteger, checkOptions, describe, typedArrayLength } from './check.js';
 import { rangeError, typeError } from './errors.js';
+import type { Layer } from './layers.js';
 import { checkShape, sameShape, shapeSize } from './shape.js';
 
 /** What examples are made of. `Int32Array` where the first layer is an embedding. */
@@ -49,25 +50,31 @@ export type Dataset = InMemoryDataset | StreamedDataset;
 /** The name of an element type, as it is stored with a model. */
 export type InputType = 'uint8' | 'float32' | 'int32';
 
+/** What the first layer reads: numbers, or, if it is an embedding, the integers of an `Int32Array`. */
+export type InputKind = 'numbers' | 'integers';
+
+export const inputKind = (layers: readonly Layer[]): InputKind => (layers[0]?.type === 'embedding' ? 'integers' : 'numbers');
+
 /** Examples from outside: the array, its element type and its true length. `Uint8ClampedArray` (canvas pixels) counts as bytes. */
-export function checkInputs(value: unknown, what: string): { inputs: Inputs; type: InputType; length: number } {
+export function checkInputs(value: unknown, what: string, kind: InputKind): { inputs: Inputs; type: InputType; length: number } {
+  if (kind === 'integers') {
+    if (types.isInt32Array(value)) return { inputs: value, type: 'int32', length: typedArrayLength(value) };
+    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an Int32Array (rows of the embedding) for ${what} but received ${describe(value)}`);
+  }
   if (types.isUint8Array(value)) return { inputs: value, type: 'uint8', length: typedArrayLength(value) };
   if (types.isFloat32Array(value)) return { inputs: value, type: 'float32', length: typedArrayLength(value) };
   if (types.isUint8ClampedArray(value)) {
     const inputs = value as unknown as Uint8Array;
     return { inputs, type: 'uint8', length: typedArrayLength(inputs) };
   }
-  if (types.isInt32Array(value)) return { inputs: value, type: 'int32', length: typedArrayLength(value) };
-  throw typeError(
-    'ERR_ONELOGIT_ARGUMENT',
-    `Expected a Float32Array, a Uint8Array or an Int32Array for ${what} but received ${describe(value)}`,
-  );
+  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a Float32Array or a Uint8Array for ${what} but received ${describe(value)}`);
 }
 
 /** What a dataset must fit: the model's input and its classes. */
 export interface DatasetFit {
   inputShape: readonly number[];
   classes: number;
+  kind: InputKind;
 }
 
 /**
@@ -75,7 +82,7 @@ export interface DatasetFit {
  *
  * @throws TypeError or RangeError naming `what` and the property
  */
-export function checkDataset(value: unknown, what: string, model?: DatasetFit): Dataset {
+export function checkDataset(value: unknown, what: string, model: DatasetFit): Dataset {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
     throw typeError(
       'ERR_ONELOGIT_ARGUMENT',
@@ -86,12 +93,12 @@ export function checkDataset(value: unknown, what: string, model?: DatasetFit): 
   const classes = checkInteger(given.classes, `classes of ${what}`, 1, 2 ** 31 - 1);
   const length = checkInteger(given.length, `length of ${what}`, 1, 2 ** 31 - 1);
   // [28, 28] and [28, 28, 1] hold the same numbers in the same order; so does any shape of the same size with a flattened one.
-  if (model && !compatible(inputShape, model.inputShape))
+  if (!compatible(inputShape, model.inputShape))
     throw rangeError(
       'ERR_ONELOGIT_SHAPE',
       `Expected examples of shape ${format(model.inputShape)} for ${what} but received ${format(inputShape)}`,
     );
-  if (model && classes > model.classes)
+  if (classes > model.classes)
     throw rangeError(
       'ERR_ONELOGIT_CLASSES',
       `Expected at most ${model.classes} classes (the units of the last dense layer) for ${what} but received ${classes}`,
@@ -105,7 +112,7 @@ export function checkDataset(value: unknown, what: string, model?: DatasetFit): 
     const { read } = given as unknown as StreamedDataset;
     return { ...common, read: (indices, signal) => read.call(value as StreamedDataset, indices, signal) };
   }
-  const { inputs, length: elements } = checkInputs(given.inputs, `inputs of ${what}`);
+  const { inputs, length: elements } = checkInputs(given.inputs, `inputs of ${what}`, model.kind);
   if (elements !== length * shapeSize(inputShape))
     throw rangeError(
       'ERR_ONELOGIT_LENGTH',

@@ -1,7 +1,7 @@
 /** `model.evaluate`: single-logit ranking metrics as in the paper's tables. */
 import { checkInteger, checkOneOf, checkOptions } from './check.js';
 import { decodeNames } from './class-names.js';
-import { checkDataset, type Dataset } from './dataset.js';
+import { checkDataset, type Dataset, inputKind } from './dataset.js';
 import { checkSignal, runJob } from './job.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
 import type { NativeClassMetrics, NativeRanking } from './native-model.js';
@@ -98,8 +98,9 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
       ? 'all'
       : checkInteger(given.negatives, `negatives of ${what}`, 1, largestNegatives);
   const seed = given.seed === undefined ? 1 : checkInteger(given.seed, `seed of ${what}`);
-  const checked = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes: native.classes });
-  const sources = new Sources();
+  const kind = inputKind(state.layers);
+  const checked = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes: native.classes, kind });
+  const sources = new Sources(kind);
   const loss = state.loss?.name ?? null;
   const result = await runJob(
     () =>

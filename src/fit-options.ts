@@ -1,6 +1,6 @@
 /** What `model.fit` takes, and the checks of it. */
 import { checkInteger, checkNumber, checkOneOf, checkOptions, checkString, describe } from './check.js';
-import { checkDataset, type Dataset } from './dataset.js';
+import { checkDataset, type Dataset, inputKind } from './dataset.js';
 import { typeError } from './errors.js';
 import { checkHeadMemory, defaultWorkspaceBytes, type HeadMemory } from './head-memory.js';
 import { checkSignal } from './job.js';
@@ -138,7 +138,7 @@ export interface FitPlan {
 /** Checks the dataset and the options of a fit. */
 export function checkFit(state: ModelState, classes: number, dataset: unknown, options: unknown): FitPlan {
   const given = checkOptions(options, optionNames, what);
-  const training = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes });
+  const training = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes, kind: inputKind(state.layers) });
   const parts = checkValidation(given.validation, training, state, classes);
   const batchSize = checkInteger(given.batchSize, `batchSize of ${what}`, 1, 2 ** 31 - 1);
   return {
@@ -189,7 +189,10 @@ function checkValidation(value: unknown, training: Dataset, state: ModelState, c
     const { training: trainingIndices, validation: validationIndices } = splitIndices(split.length, split.fraction, split.seed);
     return { split, trainingIndices, validationIndices };
   }
-  return { split: null, validation: checkDataset(value, 'validation', { inputShape: state.inputShape, classes }) };
+  return {
+    split: null,
+    validation: checkDataset(value, 'validation', { inputShape: state.inputShape, classes, kind: inputKind(state.layers) }),
+  };
 }
 
 function checkCheckpoint(value: unknown): { checkpointPath?: string; checkpointEvery: number } {

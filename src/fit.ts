@@ -1,6 +1,6 @@
 /** `model.fit`: what it gives, and what happens around the native loop. */
 import { nativeNames } from './class-names.js';
-import type { Dataset } from './dataset.js';
+import { type Dataset, inputKind } from './dataset.js';
 import { AbortError } from './errors.js';
 import { checkFit, type FitOptions, type FitPlan, type Validation } from './fit-options.js';
 import { runJob, throwIfAborted } from './job.js';
@@ -52,7 +52,7 @@ export async function fitModel(state: ModelState, dataset: Dataset, options: Fit
 async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promise<FitResult> {
   const { training, parts, resumeFrom, progress } = plan;
   const { loss, checkpointPath } = plan.native;
-  const sources = new Sources();
+  const sources = new Sources(inputKind(state.layers));
   const resumed = resumeFrom === undefined ? undefined : await resumedMetadata(state, parts.split, resumeFrom);
   // No await for data in memory: it is copied before the caller gets its promise.
   const inputType =

@@ -1,7 +1,7 @@
 /** {@link Model}: a sequence of layers that learns, predicts and is kept in a file. */
 import { checkFloat32Array, checkInteger, checkOptions, checkString } from './check.js';
 import { decodeNames } from './class-names.js';
-import { checkInputs, type Dataset, type Inputs, type InputType } from './dataset.js';
+import { checkInputs, type Dataset, type Inputs, type InputType, inputKind } from './dataset.js';
 import { checkDevice, type Device } from './device.js';
 import { rangeError, typeError } from './errors.js';
 import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluate.js';
@@ -222,7 +222,7 @@ export class Model {
 
   async #run(inputs: Inputs, output: 'logits' | 'features', what: string): Promise<Float32Array> {
     const idle = idleNativeOf(this.#state, what);
-    const { inputs: checked, length } = checkInputs(inputs, `inputs of ${what}`);
+    const { inputs: checked, length } = checkInputs(inputs, `inputs of ${what}`, inputKind(this.#state.layers));
     const examples = length / idle.inputSize;
     if (!Number.isInteger(examples))
       throw rangeError(

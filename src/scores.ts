@@ -1,7 +1,7 @@
 /** Arguments of scoring, looked at after native code has refused them, or before what it does not check. */
 import { types } from 'node:util';
 import { checkFloat32Array, checkInteger, describe, typedArrayLength } from './check.js';
-import { checkInputs, type Inputs } from './dataset.js';
+import { checkInputs, type InputKind, type Inputs } from './dataset.js';
 import { OneLogitError, rangeError, typeError } from './errors.js';
 
 /** What arguments are checked against. */
@@ -9,6 +9,7 @@ export interface ScoredShape {
   readonly classes: number;
   /** Elements of one example. */
   readonly inputSize: number;
+  readonly kind: InputKind;
 }
 
 /** Throws for whatever is wrong with a class id. */
@@ -22,16 +23,16 @@ export function checkClassIds(classIds: Int32Array, shape: ScoredShape, what: st
 }
 
 /** Throws unless `input` holds one example. */
-export function checkExample(input: unknown, { inputSize }: ScoredShape, what: string): Inputs {
-  const { inputs } = checkInputs(input, `input of ${what}`);
+export function checkExample(input: unknown, { inputSize, kind }: ScoredShape, what: string): Inputs {
+  const { inputs } = checkInputs(input, `input of ${what}`, kind);
   if (typedArrayLength(inputs) !== inputSize)
     throw rangeError('ERR_ONELOGIT_LENGTH', `Expected ${inputSize} elements for input of ${what} but received ${describe(input)}`);
   return inputs;
 }
 
 /** Throws unless `inputs` holds whole examples; says how many. */
-export function checkExamples(given: unknown, { inputSize }: ScoredShape, what: string): { inputs: Inputs; count: number } {
-  const { inputs } = checkInputs(given, `inputs of ${what}`);
+export function checkExamples(given: unknown, { inputSize, kind }: ScoredShape, what: string): { inputs: Inputs; count: number } {
+  const { inputs } = checkInputs(given, `inputs of ${what}`, kind);
   const count = typedArrayLength(inputs) / inputSize;
   if (!Number.isInteger(count))
     throw rangeError(

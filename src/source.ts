@@ -3,17 +3,23 @@
  * (a transfer to a worker, say) cannot reach the thread that trains. A reader is called on this thread and awaited by that one.
  */
 import { checkInt32Array, describe } from './check.js';
-import { checkInputs, type Dataset, type Inputs, type InputType, type StreamedDataset } from './dataset.js';
+import { checkInputs, type Dataset, type InputKind, type Inputs, type InputType, type StreamedDataset } from './dataset.js';
 import { rangeError, typeError } from './errors.js';
 import type { NativeSource } from './native-model.js';
 import { shapeSize } from './shape.js';
 
 /** One batch from a reader, checked: `count` examples of `size` elements. */
-function checkBatch(batch: unknown, count: number, size: number, name: string): { inputs: Inputs; labels: Int32Array; type: InputType } {
+function checkBatch(
+  batch: unknown,
+  count: number,
+  size: number,
+  name: string,
+  kind: InputKind,
+): { inputs: Inputs; labels: Int32Array; type: InputType } {
   if (typeof batch !== 'object' || batch === null)
     throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected { inputs, labels } from read of ${name} but received ${describe(batch)}`);
   const given = batch as Record<string, unknown>;
-  const { inputs, type, length } = checkInputs(given.inputs, `inputs from read of ${name}`);
+  const { inputs, type, length } = checkInputs(given.inputs, `inputs from read of ${name}`, kind);
   if (length !== count * size)
     throw rangeError(
       'ERR_ONELOGIT_LENGTH',
@@ -25,7 +31,12 @@ function checkBatch(batch: unknown, count: number, size: number, name: string): 
 /** The readers of one job: their common signal, and the first thing that went wrong in one of them. */
 export class Sources {
   readonly #controller = new AbortController();
+  readonly #kind: InputKind;
   #failure: { error: unknown } | undefined;
+
+  constructor(kind: InputKind) {
+    this.#kind = kind;
+  }
 
   /** Rethrows the error of a reader, if one failed. */
   throwFailure(): void {
@@ -59,7 +70,7 @@ export class Sources {
 
   /** The element type of a dataset in memory. */
   inputTypeInMemory(dataset: Dataset): InputType | undefined {
-    return 'read' in dataset ? undefined : checkInputs(dataset.inputs, 'inputs').type;
+    return 'read' in dataset ? undefined : checkInputs(dataset.inputs, 'inputs', this.#kind).type;
   }
 
   /** The element type of what a reader gives: asks it for its first example. */
@@ -70,6 +81,6 @@ export class Sources {
   async #read(dataset: StreamedDataset, indices: Int32Array, name: string) {
     // A copy: what the reader does to it is its own affair.
     const batch = await dataset.read(indices.slice(), this.#controller.signal);
-    return checkBatch(batch, indices.length, shapeSize(dataset.inputShape), name);
+    return checkBatch(batch, indices.length, shapeSize(dataset.inputShape), name, this.#kind);
   }
 }
