@@ -104,7 +104,7 @@ describe('wrong usage', () => {
     [['score', 'model', '--class', '1'], /Expected exactly one of --input and --data but received neither/],
     [['score', 'model', '--class', '1', '--data', 'data'], /Expected --index N with --data/],
     [['info', 'a', 'b'], /Expected 1 arguments? for info but received also 'b'/],
-    [['reproduce', 'table9'], /Expected table1 or table2 for TABLE but received 'table9'/],
+    [['reproduce', 'table9'], /Expected table1, table2 or scale for TABLE but received 'table9'/],
     [['reproduce', 'table1', '--losses', 'nce,mse'], /--losses but received 'mse'/],
     [['download', 'mnits'], /did you mean 'mnist'/],
   ])('%j exits with 2', async (args, message) => {
