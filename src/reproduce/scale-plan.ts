@@ -10,7 +10,9 @@ export type Part = `search ${number}` | 'train' | 'single-logit' | 'softmax';
 
 const operationsPerSecond = 1.6e11;
 /** Seconds of a step beside its last layer. */
-const restOfStep = 0.005;
+const restOfStep = 0.003;
+/** Of evaluation, for each example and class: the score, and where it falls among the thresholds. Softmax takes about twice that. */
+const secondsPerScore = 8e-9;
 /** Cost of a step's last layer as multiples of 6mkd operations. */
 const lastLayer: Record<LossName, number> = {
   'cross-entropy': 1.3,
@@ -27,8 +29,7 @@ export function partsOf(loss: LossName, recipe: ScaleRecipe, testExamples: numbe
   const { about } = scaleTasks[recipe.dataset];
   const width = recipe.hidden.at(-1)!;
   const step = (lastLayer[loss] * 6 * recipe.batchSize * about.classes * width) / operationsPerSecond + restOfStep;
-  // A matrix product, and about as long again for what is counted of each score.
-  const scores = (4 * Math.min(testExamples, about.testExamples) * about.classes * width) / operationsPerSecond;
+  const scores = Math.min(testExamples, about.testExamples) * about.classes * secondsPerScore;
   return [
     ...recipe.learningRates.map((rate): [Part, number] => [`search ${rate}`, step * recipe.searchSteps]),
     ['train', step * recipe.steps],

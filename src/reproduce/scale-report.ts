@@ -65,6 +65,14 @@ const decimal = (value: number | null | undefined) =>
 const share = (value: number | undefined) => (value === undefined || Number.isNaN(value) ? '–' : `${(100 * value).toFixed(1)} %`);
 const has = (names: readonly LossName[], results: ScaleResults) => names.filter((loss) => results[loss]);
 
+/** Which losses a mean is over, where some are missing. */
+function ofWhich(results: ScaleResults): string {
+  const [good, other] = [has(aligned, results).length, has(notAligned, results).length];
+  return good === aligned.length && other === notAligned.length
+    ? ''
+    : ` (${good} of ${aligned.length} over ${other} of ${notAligned.length})`;
+}
+
 /** Every loss by one way to score, and the mean relative improvement: the paper's Table I for single logits. */
 export function scaleCells(results: ScaleResults, way: Way): { header: string[]; rows: string[][] } {
   return {
@@ -74,7 +82,11 @@ export function scaleCells(results: ScaleResults, way: Way): { header: string[];
         const scored = results[loss]![way];
         return [loss, decimal(scored.accuracy), ...scaleMeasures.map(([, measure]) => decimal(measure(scored)))];
       }),
-      ['mean relative improvement', '', ...scaleMeasures.map(([, measure]) => share(relativeImprovement(results, way, measure)))],
+      [
+        `mean relative improvement${ofWhich(results)}`,
+        '',
+        ...scaleMeasures.map(([, measure]) => share(relativeImprovement(results, way, measure))),
+      ],
     ],
   };
 }
@@ -106,7 +118,7 @@ export function describeScaleRecipe(recipe: ScaleRecipe, trainExamples: number):
     `network: an embedding of ${features} features, then dense layers of ${hidden.join(', ')} units, each followed by batch normalisation and relu, then the logits, never normalised; He initialisation`,
     `optimizer: adamw, weight decay ${weightDecay}, learning rate by a cosine schedule to 0, no warm-up; last layer trained fused (\`memory: 'auto'\`), in float32: rows of the embedding without a gradient in a step, and with the margin losses and sampled nce those of classes, keep their moments and only decay`,
     `training: ${count(steps)} steps of ${batchSize}, so ${count(steps * batchSize)} examples (${((steps * batchSize) / trainExamples).toFixed(2)} times the ${count(trainExamples)} there are), the same for every loss; seed ${seed}`,
-    `learning rate: ${learningRates.join(', ')} tried for ${count(searchSteps)} steps each, every one with a whole cosine of its own; chosen by accuracy on the validation part (at most ${count(validationExamples)} of its examples, unfiltered); one that ends in NaN is out`,
+    `learning rate: ${learningRates.join(', ')} tried for ${count(searchSteps)} steps each, every one with a whole cosine of its own; chosen by accuracy on the validation part (at most ${count(validationExamples)} of its examples, unfiltered), between equals the first; one that ends in NaN is out`,
     `budget of the search, for each loss: ${learningRates.length} candidates, ${count(searched)} steps, ${((100 * searched) / (searched + steps)).toFixed(1)} % of all training steps`,
   ];
 }
