@@ -7,6 +7,7 @@ import { type ClassifierParts, classifierFromFile, classifierFromModel, namesToS
 import { checkDataset, type Dataset, type Inputs, type InputType, inputKind } from './dataset.js';
 import { checkDevice, type Device } from './device.js';
 import { OneLogitError, rangeError, typeError } from './errors.js';
+import { type ForeignHeadOptions, foreignHead } from './foreign-head.js';
 import { checkSignal, runJob } from './job.js';
 import type { Loss } from './losses.js';
 import { Model, stateOf } from './model.js';
@@ -122,6 +123,21 @@ export class SingleLogitClassifier {
     if (!(source instanceof Model))
       throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a path or a Model for source of ${what} but received ${describe(source)}`);
     return new SingleLogitClassifier(await classifierFromModel(stateOf(source, `source of ${what}`), device));
+  }
+
+  /**
+   * A head trained elsewhere: the weight (one row a class, as `torch.nn.Linear` has it) and the bias of a last layer, from a safetensors file
+   * or, for a model in several files, its index (`model.safetensors.index.json`). Inputs are then embeddings of as many numbers as a row has.
+   * Tensors are read as float32; `save` writes a model file of this package.
+   *
+   * A single logit says something only if the training made it do so: by a loss that is aligned with the Principle of Logit Separation, or by
+   * calibration of every class.
+   *
+   * @throws OneLogitError `ERR_ONELOGIT_FILE` if a file cannot be read, `ERR_ONELOGIT_FORMAT` if it is not what it should be or has no such
+   * tensor; both name the file
+   */
+  static async fromSafetensors(path: string, options: ForeignHeadOptions): Promise<SingleLogitClassifier> {
+    return new SingleLogitClassifier(await foreignHead(path, options));
   }
 
   /**

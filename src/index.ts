@@ -8,6 +8,7 @@ export { AbortError, OneLogitError } from './errors.js';
 export type { ClassEvaluation, EvaluateOptions, Evaluation, RankingErrors, Scores } from './evaluate.js';
 export type { FitResult } from './fit.js';
 export type { FitOptions, Progress, Validation } from './fit-options.js';
+export type { ForeignHeadOptions } from './foreign-head.js';
 export type { HeadMemory } from './head-memory.js';
 export {
   type BatchNormLayer,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "addon/dataset.h"
 #include "addon/model.h"
@@ -303,7 +304,31 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
   });
 }
 
+namespace {
+
+// foreignHead({ weightPath, weight, biasPath?, bias? }) → Promise<NativeClassifier>
+Napi::Value foreign_head(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object object = info[0].ToObject();
+    const auto field = [&](const char* name) { return string_field(object, name, ""); };
+    return start_job(info.Env(),
+                     [weight_path = field("weightPath"), weight = field("weight"), bias_path = field("biasPath"),
+                      bias = field("bias")](Job&) -> Finish {
+                       const SafetensorsFile file = SafetensorsFile::open(weight_path);
+                       std::optional<SafetensorsFile> bias_file;
+                       if (!bias_path.empty()) bias_file.emplace(SafetensorsFile::open(bias_path));
+                       auto weights = ClassifierWeights::head(file, weight, bias_file ? &*bias_file : nullptr, bias);
+                       return
+                           [weights](Napi::Env env) -> Napi::Value { return classifier_to_javascript(env, weights); };
+                     })
+        .promise;
+  });
+}
+
+}  // namespace
+
 void export_classifier(Napi::Env env, Napi::Object exports) {
+  exports.Set("foreignHead", Napi::Function::New(env, foreign_head));
   exports.Set("classifierOf", Napi::Function::New(env, classifier_of));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "error.h"
 #include "model/model_file.h"
 
 namespace onelogit {
@@ -80,6 +81,38 @@ std::shared_ptr<const ClassifierWeights> ClassifierWeights::snapshot(const Model
   weights->trunk_tensors_ = std::move(copies);
   weights->weight_name_ = weight.name;
   if (bias != nullptr) weights->bias_name_ = bias->name;
+  return weights;
+}
+
+std::shared_ptr<const ClassifierWeights> ClassifierWeights::head(const SafetensorsFile& weight_file,
+                                                                 const std::string& weight,
+                                                                 const SafetensorsFile* bias_file,
+                                                                 const std::string& bias) {
+  const TensorEntry* const rows = weight_file.find(weight);
+  if (rows == nullptr || rows->shape.size() != 2)
+    throw Error(ErrorKind::operation, "ERR_ONELOGIT_FORMAT",
+                "Expected a matrix '" + weight + "' in " + weight_file.path() + " but received none");
+  ModelSpec spec;
+  spec.input_shape = {rows->shape[1]};
+  spec.layers.emplace_back();
+  spec.layers.back().type = "dense";
+  spec.layers.back().units = rows->shape[0];
+  spec.layers.back().bias = bias_file != nullptr;
+  make_layer(spec.layers.back(), spec.input_shape);  // checks the sizes
+  ClassMatrix matrix(rows->shape[0], rows->shape[1], bias_file != nullptr);
+  read_rows(weight_file, *rows, matrix);
+  if (bias_file != nullptr) {
+    const TensorEntry* const numbers = bias_file->find(bias);
+    if (numbers == nullptr || numbers->shape != Shape{rows->shape[0]})
+      throw Error(ErrorKind::operation, "ERR_ONELOGIT_FORMAT",
+                  "Expected " + std::to_string(rows->shape[0]) + " numbers '" + bias + "' in " + bias_file->path() +
+                      " but received none");
+    bias_file->read_float32(*numbers, matrix.mutable_bias());
+  }
+  Trunk trunk(spec, Preprocessing(), cpu_backend(), [](const NamedTensor&) {});
+  const std::shared_ptr<ClassifierWeights> weights(new ClassifierWeights(std::move(trunk), std::move(matrix)));
+  weights->weight_name_ = "0.weight";
+  if (bias_file != nullptr) weights->bias_name_ = "0.bias";
   return weights;
 }
 

@@ -21,6 +21,10 @@ class ClassifierWeights {
   static std::shared_ptr<const ClassifierWeights> load(std::shared_ptr<const SafetensorsFile> file,
                                                        const ModelSpec& spec, const Preprocessing& preprocessing,
                                                        Backend& backend);
+  // A bare head from two tensors, k×d and k (null: no bias), of whatever floating-point type. Throws
+  // ERR_ONELOGIT_FORMAT.
+  static std::shared_ptr<const ClassifierWeights> head(const SafetensorsFile& weight_file, const std::string& weight,
+                                                       const SafetensorsFile* bias_file, const std::string& bias);
   // A snapshot: what happens to the model afterwards changes nothing here.
   static std::shared_ptr<const ClassifierWeights> snapshot(const Model& model);
 
