@@ -1,4 +1,5 @@
 /** Model files: safetensors whose metadata describes the model (metadata.ts). Checkpoints are such files too. */
+import { isDeepStrictEqual } from 'node:util';
 import { checkEncodedNames, type EncodedNames, nativeNames } from './class-names.js';
 import { OneLogitError } from './errors.js';
 import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
@@ -42,7 +43,8 @@ export async function resumedMetadata(state: ModelState, split: Split | null, pa
     );
   };
   if (!sameShape(metadata.inputShape, state.inputShape)) mismatch('inputShape');
-  if (JSON.stringify(metadata.layers) !== JSON.stringify(state.layers)) mismatch('layers');
+  // Not as text: the properties of a layer come in another order from a file.
+  if (!isDeepStrictEqual(metadata.layers, state.layers)) mismatch('layers');
   if (state.preprocessing && JSON.stringify(metadata.preprocessing) !== JSON.stringify(state.preprocessing)) mismatch('preprocessing');
   if (JSON.stringify(metadata.split) !== JSON.stringify(split)) mismatch('validation split');
   return metadata;

@@ -124,4 +124,23 @@ describe('a class matrix stored as bfloat16', () => {
     expect(evaluation.accuracy).toBeGreaterThan(0.9);
     expect((await stat(path)).size).toBeLessThan(200 * 16 * 2 + 200 * 4 + 2000);
   });
+
+  it.each(['sgd', 'adam'] as const)('resumes from a checkpoint bit for bit: %s', async (name) => {
+    const dataset = clusters(60, 8, 300);
+    const path = join(directory, `checkpoint-${name}.safetensors`);
+    const options = {
+      loss: losses.crossEntropy(),
+      optimizer: name === 'sgd' ? optimizers.sgd({ learningRate: 0.3, momentum: 0.9 }) : optimizers.adam({ learningRate: 0.01 }),
+      batchSize: 16,
+    };
+    const whole = head(60, 8, 'bfloat16');
+    await whole.fit(dataset, { ...options, steps: 20 });
+    await head(60, 8, 'bfloat16').fit(dataset, { ...options, steps: 8, checkpoint: { path } });
+    const resumed = head(60, 8, 'bfloat16');
+    await resumed.fit(dataset, { ...options, steps: 20, resumeFrom: path });
+    expect(resumed.tensor('0.weight')).toEqual(whole.tensor('0.weight'));
+    await expect(head(60, 8).fit(dataset, { ...options, steps: 20, resumeFrom: path })).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_CHECKPOINT',
+    });
+  });
 });
