@@ -24,7 +24,7 @@ const options = {
   ),
   losses: choices('which losses (default: all that the table has)', lossNames),
   steps: integer(
-    `training steps with the chosen learning rate (default: ${defaultRecipe.steps}; scale: ten passes over fb15k-237, five over nell-995, 1200 steps of classic-books)`,
+    `training steps with the chosen learning rate (default: ${defaultRecipe.steps}; scale: six passes over fb15k-237, three over nell-995, 800 steps of classic-books)`,
     { least: 1 },
   ),
   'search-steps': integer(
@@ -55,7 +55,7 @@ export const command = defineCommand(
       'Trains a network with each loss (learning rate chosen by classification accuracy on a validation part of the training data, as in ' +
       'the paper), evaluates them on the test data, prints the paper’s rows beside ours and writes JSON and Markdown. ' +
       'Interrupted, it goes on where it stopped when the command is repeated. table1 and table2 share their networks; scale makes both ' +
-      'tables for tasks of 14,541 to 87,086 classes, which the paper does not have (about an hour on two cores).',
+      'tables for tasks of 14,541 to 87,086 classes, which the paper does not have (less than an hour on two cores).',
     positionals: [
       { name: 'TABLE', help: 'table1 (one logit, seven losses), table2 (one logit against all) or scale (both, very many classes)' },
     ],
