@@ -39,7 +39,7 @@ export const scaleTasks: Record<ScaleDataset, ScaleTask> = {
     task: 'the next word after four, of all words that occur',
     steps: 800,
     testExamples: 20_000,
-    about: { classes: 87_086, trainExamples: 14_000_000, testExamples: 20_000 },
+    about: { classes: 87_086, trainExamples: 13_245_438, testExamples: 20_000 },
   },
 };
 
