@@ -1,8 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type InMemoryDataset, layers, losses, Model, type Optimizer, optimizers, SingleLogitClassifier } from '../src/index.js';
+import {
+  type InMemoryDataset,
+  layers,
+  losses,
+  Model,
+  type Optimizer,
+  optimizers,
+  SingleLogitClassifier,
+  type StreamedDataset,
+} from '../src/index.js';
 
 const vocabulary = 40;
 const features = 6;
@@ -136,6 +145,42 @@ describe('layers.embedding', () => {
     await expect(model.fit({ ...bad, inputs: new Float32Array(4) }, options)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_ARGUMENT' });
     await expect(model.predict(new Uint8Array(2))).rejects.toMatchObject({ code: 'ERR_ONELOGIT_ARGUMENT' });
     expect(model.trained).toBe(false);
+  });
+
+  it('names the example with an integer that is no row, not its place in a batch', async () => {
+    const model = Model.sequential({ inputShape: [1], layers: [layers.embedding(5, 3), layers.dense(2)] });
+    const length = 3000;
+    const bad = 2700;
+    const inputs = new Int32Array(length);
+    inputs[bad] = 9;
+    const memory: InMemoryDataset = { inputs, labels: new Int32Array(length), inputShape: [1], classes: 2, length };
+    const streamed: StreamedDataset = {
+      inputShape: [1],
+      classes: 2,
+      length,
+      read: async (indices) => ({ inputs: indices.map((i) => inputs[i]!), labels: indices.map(() => 0) }),
+    };
+    const good: InMemoryDataset = { inputs: new Int32Array(4), labels: new Int32Array(4), inputShape: [1], classes: 2, length: 4 };
+    const options = { loss: losses.crossEntropy(), optimizer: optimizers.sgd({ learningRate: 0.1 }), batchSize: 64 };
+    const path = join(await mkdtemp(join(tmpdir(), 'onelogit-embedding-')), 'model.safetensors');
+    await model.save(path);
+    const classifier = await SingleLogitClassifier.load(path);
+    await rm(dirname(path), { recursive: true });
+    const calls: Record<string, () => unknown> = {
+      predict: () => model.predict(inputs),
+      fit: () => model.fit(memory, { ...options, epochs: 1 }),
+      'fit, streamed': () => model.fit(streamed, { ...options, epochs: 1 }),
+      validation: () => model.fit(good, { ...options, steps: 1, validation: streamed }),
+      evaluate: () => model.evaluate(memory),
+      'evaluate, streamed': () => model.evaluate(streamed),
+      scoreBatch: () => classifier.scoreBatch(inputs, 0),
+      calibrate: () => classifier.calibrate(streamed, { recall: 0.9 }),
+    };
+    for (const [name, call] of Object.entries(calls))
+      await expect(
+        (async () => call())().catch((error: Error) => `${name}: ${error.message}`),
+        name,
+      ).resolves.toMatch(new RegExp(`: Expected integers from 0 to 4 .* but received 9 in example ${bad}$`));
   });
 
   it('stands first, and takes no preprocessing', () => {

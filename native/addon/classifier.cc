@@ -131,7 +131,7 @@ Labelled read_features(const Trunk& trunk, ExampleSource& source, const std::ato
     indices.resize(static_cast<std::size_t>(count));
     for (std::int64_t i = 0; i < count; ++i) indices[static_cast<std::size_t>(i)] = first + i;
     if (stop.load() || !source.read(indices.data(), count, batch)) cancelled("calibrate");
-    trunk.features(batch.inputs.data(), batch.type, count, scratch, result.features.data() + first * d);
+    trunk.features(batch.inputs.data(), batch.type, count, scratch, result.features.data() + first * d, nullptr, first);
     result.labels.insert(result.labels.end(), batch.labels.begin(), batch.labels.end());
   }
   return result;

@@ -44,7 +44,7 @@ Embedded embed(Model& model, ExampleSource& source, const std::atomic<bool>& sto
     for (std::int64_t i = 0; i < count; ++i) indices[static_cast<std::size_t>(i)] = begin + i;
     if (stop.load() || !source.read(indices.data(), count, batch)) cancelled();
     if (!model.predict(batch.inputs.data(), batch.type, count, Output::features, result.features.data() + begin * d,
-                       &stop))
+                       &stop, begin))
       cancelled();
     result.labels.insert(result.labels.end(), batch.labels.begin(), batch.labels.end());
   }

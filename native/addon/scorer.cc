@@ -69,7 +69,7 @@ bool score_examples(const ClassifierWeights& weights, const ExampleView& example
     const std::int64_t count = std::min(rows, m - first);
     const auto* chunk = static_cast<const std::byte*>(examples.data) +
                         static_cast<std::size_t>(first * row) * element_bytes(examples.type);
-    if (!trunk.features(chunk, examples.type, count, scratch, features.data(), cancelled)) return false;
+    if (!trunk.features(chunk, examples.type, count, scratch, features.data(), cancelled, first)) return false;
     weights.matrix().score_batch(features.data(), count, c, out + first);
   }
   return true;

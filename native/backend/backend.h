@@ -24,6 +24,13 @@ enum class Transpose { no, yes };
 enum class ExampleType { uint8, float32, int32 };
 inline std::size_t element_bytes(ExampleType type) { return type == ExampleType::uint8 ? 1 : 4; }
 
+// What the examples of a batch are called in messages: their places in the data that the batch is a part of.
+struct ExampleNumbers {
+  const std::int64_t* listed = nullptr;  // null: counted from `first`
+  std::int64_t first = 0;
+  std::int64_t of(std::int64_t i) const { return listed == nullptr ? first + i : listed[i]; }
+};
+
 // x → (x · scale − mean_c) / standard_deviation_c, c the position modulo `channels` (the last axis of the example).
 struct PreprocessingView {
   float scale = 1.0f;
@@ -140,9 +147,9 @@ class Backend {
   virtual void load_examples(const void* source, ExampleType type, const std::int64_t* indices, std::int64_t m,
                              std::int64_t features, const PreprocessingView& preprocessing, float* out) = 0;
   // out (m×length int32, device) = rows of `source` as above, each integer in [0, vocabulary). Throws
-  // ERR_ONELOGIT_INDEX_RANGE otherwise.
+  // ERR_ONELOGIT_INDEX_RANGE otherwise, naming the example by `numbers`.
   virtual void load_indices(const std::int32_t* source, const std::int64_t* rows, std::int64_t m, std::int64_t length,
-                            std::int64_t vocabulary, std::int32_t* out) = 0;
+                            std::int64_t vocabulary, ExampleNumbers numbers, std::int32_t* out) = 0;
   // How many rows have their largest logit (lowest index on ties) at the label; rows with a NaN count as wrong.
   // *count: one int64 in device memory.
   virtual void count_correct(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k,

@@ -77,7 +77,7 @@ const float* Trunk::forward(std::int64_t m, Scratch& scratch) const {
 }
 
 bool Trunk::features(const void* examples, ExampleType type, std::int64_t m, Scratch& scratch, float* out,
-                     const std::atomic<bool>* cancelled) const {
+                     const std::atomic<bool>* cancelled, std::int64_t number) const {
   const std::int64_t rows = std::min(m, rows_at_once_);
   if (rows > scratch.rows) {
     // Freed first, so that growing never holds both.
@@ -92,7 +92,7 @@ bool Trunk::features(const void* examples, ExampleType type, std::int64_t m, Scr
     const auto* chunk =
         static_cast<const std::byte*>(examples) + static_cast<std::size_t>(first * input_size_) * element_bytes(type);
     load_input(backend_, input_, chunk, type, nullptr, count, input_size_, preprocessing_.view(),
-               scratch.input.as<float>());
+               {nullptr, number + first}, scratch.input.as<float>());
     backend_.download(out + first * feature_size_, forward(count, scratch), bytes_of(count * feature_size_));
   }
   return true;

@@ -43,9 +43,9 @@ class Trunk {
   };
 
   // examples m×input (host memory) → features m×feature_size (host memory), in chunks. False when `cancelled`, which
-  // may be null.
+  // may be null. `number` is what messages call the first example.
   bool features(const void* examples, ExampleType type, std::int64_t m, Scratch& scratch, float* out,
-                const std::atomic<bool>* cancelled = nullptr) const;
+                const std::atomic<bool>* cancelled = nullptr, std::int64_t number = 0) const;
 
  private:
   struct Step {

@@ -10,7 +10,8 @@ InputKind input_kind(const ModelSpec& spec) {
 }
 
 void load_input(Backend& backend, InputKind kind, const void* source, ExampleType type, const std::int64_t* indices,
-                std::int64_t m, std::int64_t features, const PreprocessingView& preprocessing, float* out) {
+                std::int64_t m, std::int64_t features, const PreprocessingView& preprocessing, ExampleNumbers numbers,
+                float* out) {
   if (!kind.integers()) {
     backend.load_examples(source, type, indices, m, features, preprocessing, out);
     return;
@@ -19,7 +20,7 @@ void load_input(Backend& backend, InputKind kind, const void* source, ExampleTyp
     throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT",
                 std::string("Expected an Int32Array (rows of the embedding) for the inputs but received a ") +
                     (type == ExampleType::uint8 ? "Uint8Array" : "Float32Array"));
-  backend.load_indices(static_cast<const std::int32_t*>(source), indices, m, features, kind.vocabulary,
+  backend.load_indices(static_cast<const std::int32_t*>(source), indices, m, features, kind.vocabulary, numbers,
                        reinterpret_cast<std::int32_t*>(out));
 }
 

@@ -100,7 +100,7 @@ const NamedTensor& Model::class_weight() const { return *implementation_->weight
 const NamedTensor* Model::class_bias() const { return implementation_->bias; }
 
 bool Model::predict(const void* examples, ExampleType type, std::int64_t m, Output output, float* out,
-                    const std::atomic<bool>* cancelled) {
+                    const std::atomic<bool>* cancelled, std::int64_t number) {
   Implementation& self = *implementation_;
   const std::int64_t inputs = input_size(), columns = output == Output::features ? feature_size() : classes();
   const Preprocessing none;
@@ -113,7 +113,7 @@ bool Model::predict(const void* examples, ExampleType type, std::int64_t m, Outp
         static_cast<const std::byte*>(examples) + static_cast<std::size_t>(first * inputs) * element_bytes(type);
     const std::lock_guard<std::mutex> lock(self.inference_mutex);
     load_input(self.backend, input_kind(self.spec), chunk, type, nullptr, count, inputs, view,
-               self.inference.input(count));
+               {nullptr, number + first}, self.inference.input(count));
     const float* result = self.inference.forward(count, output);
     self.backend.download(out + first * columns, result, static_cast<std::size_t>(count * columns) * sizeof(float));
   }

@@ -64,9 +64,10 @@ class Model {
   // ---- inference: m examples of host memory → host float32. Batch norm is folded into the dense layer before it; the
   // folded copy is made anew after the tensors changed (`tensors_changed`). Chunks of at most 256 examples inside.
   // `cancelled` may be null; returns false when it stopped. May be called from several threads at once (calls take
-  // turns by chunk), but not while another thread trains or loads tensors.
+  // turns by chunk), but not while another thread trains or loads tensors. `number` is what messages call the first
+  // example.
   bool predict(const void* examples, ExampleType type, std::int64_t m, Output output, float* out,
-               const std::atomic<bool>* cancelled);
+               const std::atomic<bool>* cancelled, std::int64_t number = 0);
   void tensors_changed();
   // The same on the device, for a caller that brings its own batch: fill inference_input (m×input; any m, memory grows
   // to the largest seen), then run; the result is valid until the next call. One thread at a time.

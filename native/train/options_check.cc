@@ -36,7 +36,7 @@ void check_source(const ExampleSource& source, const std::vector<std::int64_t>& 
   std::vector<std::int32_t> ids(static_cast<std::size_t>(source.features()));
   for (std::int64_t i = 0; i < source.length(); ++i)
     cpu_backend().load_indices(static_cast<const std::int32_t*>(memory.inputs), &i, 1, source.features(),
-                               kind.vocabulary, ids.data());
+                               kind.vocabulary, {&i}, ids.data());
 }
 
 }  // namespace

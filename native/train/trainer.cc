@@ -210,7 +210,7 @@ void Run::step(const Batch& batch) {
   const std::int64_t m = batch.count, at = state_.step;
   const auto number = static_cast<std::uint64_t>(at);
   load_input(backend_, input_kind(model_.spec()), batch.inputs, batch.type, batch.rows, m, model_.input_size(),
-             model_.preprocessing->view(), model_.training_input());
+             model_.preprocessing->view(), {batch.indices}, model_.training_input());
   backend_.upload(labels_.data(), batch.labels, static_cast<std::size_t>(m) * sizeof(std::int32_t));
   const auto* labels = labels_.as<std::int32_t>();
   const std::int64_t slot = at - collected_;

@@ -58,7 +58,7 @@ std::optional<ValidationResult> Validation::run(const std::atomic<bool>* cancell
     const std::int64_t m = batch->count;
     float* input = model_.inference_input(m);
     load_input(backend, input_kind(model_.spec()), batch->inputs, batch->type, batch->rows, m, source_.features(),
-               model_.preprocessing->view(), input);
+               model_.preprocessing->view(), {batch->indices}, input);
     backend.upload(labels_.data(), batch->labels, static_cast<std::size_t>(m) * sizeof(std::int32_t));
     // Draws that no training step uses.
     const std::uint64_t draw = std::uint64_t{1} << 63 | static_cast<std::uint64_t>(pass);

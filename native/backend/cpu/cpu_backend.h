@@ -66,7 +66,7 @@ class CpuBackend : public Backend {
   void load_examples(const void* source, ExampleType type, const std::int64_t* indices, std::int64_t m,
                      std::int64_t features, const PreprocessingView& preprocessing, float* out) override;
   void load_indices(const std::int32_t* source, const std::int64_t* rows, std::int64_t m, std::int64_t length,
-                    std::int64_t vocabulary, std::int32_t* out) override;
+                    std::int64_t vocabulary, ExampleNumbers numbers, std::int32_t* out) override;
   void count_correct(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k,
                      std::int64_t* count) override;
   void score_column(const float* hidden, const float* weight_row, float bias, float* out, std::int64_t m,

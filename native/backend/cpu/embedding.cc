@@ -89,7 +89,7 @@ class CpuEmbeddingTraining final : public EmbeddingTraining {
 }  // namespace
 
 void CpuBackend::load_indices(const std::int32_t* source, const std::int64_t* rows, std::int64_t m, std::int64_t length,
-                              std::int64_t vocabulary, std::int32_t* out) {
+                              std::int64_t vocabulary, ExampleNumbers numbers, std::int32_t* out) {
   for (std::int64_t i = 0; i < m; ++i) {
     const std::int64_t row = rows == nullptr ? i : rows[i];
     for (std::int64_t n = 0; n < length; ++n) {
@@ -99,7 +99,7 @@ void CpuBackend::load_indices(const std::int32_t* source, const std::int64_t* ro
         throw Error(ErrorKind::range, "ERR_ONELOGIT_INDEX_RANGE",
                     "Expected integers from 0 to " + std::to_string(vocabulary - 1) +
                         " (rows of the embedding) for the inputs but received " + std::to_string(id) + " in example " +
-                        std::to_string(row));
+                        std::to_string(numbers.of(i)));
       out[i * length + n] = id;
     }
   }
