@@ -63,7 +63,11 @@ export interface FitOptions {
   validateEverySteps?: number | undefined;
   /** A file that training can be resumed from, replaced atomically every so many steps (default 1000), after the last and on abort. */
   checkpoint?: { path: string; everySteps?: number | undefined } | undefined;
-  /** A checkpoint to continue, bit for bit, given the same model, dataset and options. */
+  /**
+   * A checkpoint to continue, bit for bit, given the same model, dataset and options. Rows that rest (those of an embedding, or of the
+   * classes under the margin losses and sampled nce: see {@link HeadMemory}) are brought up to date when a checkpoint is written or a
+   * validation part is evaluated: a run that did so at other steps is the same but for the rounding of those rows.
+   */
   resumeFrom?: string | undefined;
   /**
    * How the last bias starts at the first fit of a model that was never trained or loaded, if it is all zeros: `'prior'`, the default, is

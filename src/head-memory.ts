@@ -10,7 +10,7 @@ import { checkOneOf } from './check.js';
  * - `'recompute'`: nothing of the class matrix's size beside it and the optimizer's state. batch-cross-entropy computes its logits
  *   twice: 8mkd operations instead of 6mkd. Not with `clipNorm`, but for the losses that touch few classes.
  * - `'auto'`, the default: `'logits'` up to 2²⁰ logits (float32 class matrix); above, `'store'` while the gradient it may have to keep is
- *   at most 1 GiB, else `'recompute'`.
+ *   at most 1 GiB, or must be kept for `clipNorm` whatever its size, else `'recompute'`.
  *
  * Other than with `'logits'`, the margin losses and sampled nce leave the rows of classes without a gradient alone until they are read
  * again. With sgd the result is the same to rounding; the moments of adam and adamW rest meanwhile, so that a row moves only when it

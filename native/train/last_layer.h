@@ -15,7 +15,7 @@ namespace onelogit {
 // What options.memory comes to for this model: never `automatic`. Fused when the logits of a batch are more than 2²⁰ (4
 // MiB) or the class matrix is bfloat16; then `store` while the gradient of the class matrix has at most 2²⁸ numbers (1
 // GiB) or is clipped. Depends on nothing but the model and the options, so that a run is the same on every machine.
-// Throws ERR_ONELOGIT_OPTION for what cannot be: logits of a bfloat16 matrix; clipping with `recompute`, for a loss
+// Throws ERR_ONELOGIT_RANGE for what cannot be: logits of a bfloat16 matrix; clipping with `recompute`, for a loss
 // that gives every class a gradient.
 HeadMemory choose_head_memory(const Model& model, const TrainOptions& options);
 std::string_view head_memory_name(HeadMemory memory);

@@ -116,8 +116,9 @@ struct TrainHooks {
   std::atomic<bool>* changed = nullptr;  // set once a checkpoint was read or a step done: the model is another now
 };
 
-// A loss that is not finite is found before it reaches the weights where the loss can be read at no cost (the CPU),
-// else within this many steps; at the end and before a checkpoint the weights themselves are checked.
+// A loss that is not finite is found before it reaches the weights where the loss can be read at no cost (the CPU; of a
+// fused last layer, whose pass may update the class matrix: only where the layer's input is not finite), else within
+// this many steps; at the end and before a checkpoint the weights themselves are checked.
 inline constexpr std::int64_t not_finite_within = 32;
 
 // Runs on the calling thread. When cancelled: stops after the current step, writes a checkpoint if a path was given,
