@@ -2,11 +2,12 @@
 import { type EncodedNames, nativeNames } from './class-names.js';
 import type { Device } from './device.js';
 import { rangeError } from './errors.js';
+import type { Layer } from './layers.js';
 import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
 import { classNamesOf } from './model-file.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
 import { native } from './native.js';
-import type { NativeClassifier } from './native-classifier.js';
+import type { ClassStorage, NativeClassifier, NativeKeeping } from './native-classifier.js';
 import type { NativeNames } from './native-model.js';
 import { version } from './version.js';
 
@@ -20,21 +21,22 @@ export interface ClassifierParts {
 }
 
 /** Opens a model file. Class matrix, trunk and thresholds are read; the file stays open for `save` to copy from. */
-export async function classifierFromFile(path: string, device: Device): Promise<ClassifierParts> {
+export async function classifierFromFile(path: string, device: Device, keeping: NativeKeeping): Promise<ClassifierParts> {
   const file = await native.openModelFile(path);
-  const metadata = readMetadata(file.metadata, path);
-  const { inputShape, layers, seed, preprocessing } = metadata;
-  const loaded = await file.loadClassifier({ inputShape, layers, seed, device, ...(preprocessing ? { preprocessing } : {}) });
+  const read = readMetadata(file.metadata, path);
+  const { inputShape, layers, seed, preprocessing } = read;
+  const loaded = await file.loadClassifier({ inputShape, layers, seed, device, ...(preprocessing ? { preprocessing } : {}), ...keeping });
+  const metadata = keeping.storage === undefined ? read : { ...read, layers: storedAs(layers, keeping.storage) };
   return {
     native: loaded,
     metadata,
-    json: file.metadata as string,
+    json: keeping.storage === undefined ? (file.metadata as string) : writeMetadata(metadata, version),
     encodedNames: classNamesOf(file, loaded.classes, path),
   };
 }
 
 /** Copies what scoring needs from a model. */
-export async function classifierFromModel(state: ModelState, device: Device): Promise<ClassifierParts> {
+export async function classifierFromModel(state: ModelState, device: Device, storage: ClassStorage | undefined): Promise<ClassifierParts> {
   const what = 'SingleLogitClassifier.load';
   const model = idleNativeOf(state, what);
   if (device !== 'auto' && device !== model.device)
@@ -42,10 +44,21 @@ export async function classifierFromModel(state: ModelState, device: Device): Pr
       'ERR_ONELOGIT_RANGE',
       `Expected '${model.device}', the device of the model, for device of ${what} but received '${device}'`,
     );
-  const { inputShape, layers, seed, inputType, preprocessing, loss, split, trained, biasInit, encodedNames } = state;
+  const { inputShape, seed, inputType, preprocessing, loss, split, trained, biasInit, encodedNames } = state;
+  const layers = storage === undefined ? state.layers : storedAs(state.layers, storage);
   const metadata = { inputShape, layers, seed, inputType, preprocessing, loss, split, trained, biasInit };
   const json = writeMetadata(metadata, version);
-  return { native: await native.classifierOf(model), metadata, json, encodedNames };
+  return { native: await native.classifierOf(model, storage === undefined ? {} : { storage }), metadata, json, encodedNames };
+}
+
+/** The layers of a model whose class matrix is stored otherwise: what `Model.load` makes of a file of it. */
+function storedAs(layers: readonly Layer[], storage: ClassStorage): readonly Layer[] {
+  const last = layers.findLastIndex((layer) => layer.type === 'dense');
+  return layers.map((layer, index) => {
+    if (index !== last || layer.type !== 'dense') return layer;
+    const { storage: _, ...rest } = layer;
+    return Object.freeze(storage === 'bfloat16' ? { ...rest, storage } : rest);
+  });
 }
 
 /** Class names as `save` takes them. */

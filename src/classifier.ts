@@ -11,16 +11,27 @@ import { type ForeignHeadOptions, foreignHead } from './foreign-head.js';
 import { checkSignal, runJob } from './job.js';
 import type { Loss } from './losses.js';
 import { Model, stateOf } from './model.js';
+import type { ClassStorage } from './native-classifier.js';
 import { checkClassId, checkClassIds, checkExample, checkExamples, scoresArray, toClassIds, unexplained } from './scores.js';
 import { Sources } from './source.js';
 import type { Split } from './split.js';
 
+const storages: readonly ClassStorage[] = ['float32', 'bfloat16', 'int8'];
+
 /** Options of {@link SingleLogitClassifier.load}. */
 export interface ClassifierOptions {
-  /** How the class matrix is kept. `'float32'` is the default and, so far, the only one. */
-  storage?: 'float32' | undefined;
-  /** Not available yet: only false. */
-  memoryMap?: false | undefined;
+  /**
+   * How the class matrix is kept: `'float32'`, `'bfloat16'` (half the memory, 8 bits of precision) or `'int8'` (a quarter; multiples of
+   * max|w|/127 of each class). Default: as the file or the model has it. Converted when loaded; `onelogit convert` does it once.
+   */
+  storage?: ClassStorage | undefined;
+  /**
+   * Leaves the class matrix in the file: opening reads no row, a score reads the pages of its own, and processes share them. Default false.
+   * The file must then keep its bytes: replace it by rename. One that is truncated in place ends the process (SIGBUS).
+   */
+  memoryMap?: boolean | undefined;
+  /** With `memoryMap`: reads the whole file while loading, so that no score waits for a disk. Default false. */
+  prefault?: boolean | undefined;
   /** Where the trunk runs. Default `'auto'`; for a classifier made from a model, the model's device. */
   device?: Device | undefined;
 }
@@ -63,6 +74,8 @@ function sharedInput(type: InputType | null, size: number): Inputs {
 export class SingleLogitClassifier {
   /** Number of classes k. */
   readonly classes: number;
+  /** How the class matrix is kept. */
+  readonly storage: ClassStorage;
   /** Length d of an embedding: what the dot product runs over. */
   readonly features: number;
   readonly #parts: ClassifierParts;
@@ -81,6 +94,7 @@ export class SingleLogitClassifier {
     this.#parts = parts;
     this.classes = native.classes;
     this.features = native.features;
+    this.storage = native.storage;
     this.#owner = {
       classes: native.classes,
       inputSize: native.inputSize,
@@ -102,27 +116,30 @@ export class SingleLogitClassifier {
    * The file may be replaced by rename while the classifier serves; it must not be overwritten in place, because `save` copies from it.
    *
    * @throws OneLogitError `ERR_ONELOGIT_FILE` or `ERR_ONELOGIT_FORMAT` naming the file; `ERR_ONELOGIT_BUSY` for a model being trained;
-   * `ERR_ONELOGIT_UNSUPPORTED` for a `storage` or `memoryMap` that this version does not have
+   * `ERR_ONELOGIT_STORAGE` for `memoryMap` with another `storage` than the file's
    */
   static async load(source: string | Model, options?: ClassifierOptions): Promise<SingleLogitClassifier> {
     const what = 'SingleLogitClassifier.load';
-    const { storage, memoryMap, device: givenDevice } = checkOptions(options, ['storage', 'memoryMap', 'device'], what);
-    if (storage !== undefined && checkOneOf(storage, ['float32', 'bfloat16', 'int8'], `storage of ${what}`) !== 'float32')
-      throw new OneLogitError(
-        'ERR_ONELOGIT_UNSUPPORTED',
-        `Expected 'float32', which is what this version supports, for storage of ${what} but received '${storage}'`,
-      );
-    if (memoryMap !== undefined && checkBoolean(memoryMap, `memoryMap of ${what}`))
-      throw new OneLogitError(
-        'ERR_ONELOGIT_UNSUPPORTED',
-        `Expected false, which is what this version supports, for memoryMap of ${what} but received true`,
-      );
-    const device = checkDevice(givenDevice ?? 'auto', `device of ${what}`);
+    const given = checkOptions(options, ['storage', 'memoryMap', 'prefault', 'device'], what);
+    const storage = given.storage === undefined ? undefined : checkOneOf(given.storage, storages, `storage of ${what}`);
+    const memoryMap = given.memoryMap === undefined ? false : checkBoolean(given.memoryMap, `memoryMap of ${what}`);
+    const prefault = given.prefault === undefined ? false : checkBoolean(given.prefault, `prefault of ${what}`);
+    if (prefault && !memoryMap)
+      throw rangeError('ERR_ONELOGIT_OPTION', `Expected prefault of ${what} only with memoryMap: true, whose file it reads at once`);
+    const device = checkDevice((given.device ?? 'auto') as Device, `device of ${what}`);
     if (typeof source === 'string')
-      return new SingleLogitClassifier(await classifierFromFile(checkString(source, `source of ${what}`), device));
+      return new SingleLogitClassifier(
+        await classifierFromFile(checkString(source, `source of ${what}`), device, {
+          ...(storage === undefined ? {} : { storage }),
+          memoryMap,
+          prefault,
+        }),
+      );
     if (!(source instanceof Model))
       throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a path or a Model for source of ${what} but received ${describe(source)}`);
-    return new SingleLogitClassifier(await classifierFromModel(stateOf(source, `source of ${what}`), device));
+    if (memoryMap)
+      throw rangeError('ERR_ONELOGIT_OPTION', `Expected memoryMap of ${what} only for a file but received true for a model in memory`);
+    return new SingleLogitClassifier(await classifierFromModel(stateOf(source, `source of ${what}`), device, storage));
   }
 
   /**

@@ -50,6 +50,7 @@ export {
 export type { BiasInit } from './metadata.js';
 export * as metrics from './metrics.js';
 export { Model, type SequentialOptions, type TensorInfo } from './model.js';
+export type { ClassStorage } from './native-classifier.js';
 export {
   type Adam,
   type AdamOptions,

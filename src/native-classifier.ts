@@ -6,6 +6,16 @@ import type { Inputs } from './dataset.js';
 import type { NativeJob, NativeModel, NativeModelSpec, NativeNames, NativeSource } from './native-model.js';
 import type { Preprocessing } from './preprocessing.js';
 
+/** How a class matrix is stored for scoring; int8 has a float32 scale for each class. */
+export type ClassStorage = 'float32' | 'bfloat16' | 'int8';
+
+/** How a classifier keeps its class matrix. */
+export interface NativeKeeping {
+  storage?: ClassStorage;
+  memoryMap?: boolean;
+  prefault?: boolean;
+}
+
 /** The logit of a class; or, for ids and as long an array, their logits in it. */
 export interface NativeBound {
   (classId: number): number | undefined;
@@ -23,6 +33,7 @@ export interface NativeClassifier {
   readonly classes: number;
   readonly features: number;
   readonly inputSize: number;
+  readonly storage: ClassStorage;
   /** Of the file, if it has them. */
   readonly thresholds?: Float32Array;
   score(input: Inputs, classId: number): number | undefined;
@@ -42,13 +53,13 @@ export interface NativeClassifier {
 
 declare module './native-model.js' {
   interface NativeModelFile {
-    loadClassifier(spec: NativeModelSpec & { preprocessing?: Preprocessing }): Promise<NativeClassifier>;
+    loadClassifier(spec: NativeModelSpec & { preprocessing?: Preprocessing } & NativeKeeping): Promise<NativeClassifier>;
   }
 }
 
 declare module './native.js' {
   interface NativeBinding {
     /** A snapshot of the model's weights. */
-    classifierOf(model: NativeModel): Promise<NativeClassifier>;
+    classifierOf(model: NativeModel, keeping: Pick<NativeKeeping, 'storage'>): Promise<NativeClassifier>;
   }
 }

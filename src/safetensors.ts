@@ -22,7 +22,7 @@ export interface SafetensorsHeader {
 declare module './native.js' {
   interface NativeBinding {
     readSafetensorsHeader(path: string): Promise<{ metadata: [string, string][]; tensors: SafetensorsEntry[] }>;
-    readSafetensorsTensor(path: string, name: string): Promise<Float32Array | Uint8Array | Int32Array | BigInt64Array>;
+    readSafetensorsTensor(path: string, name: string): Promise<Float32Array | Uint8Array | Int8Array | Int32Array | BigInt64Array>;
   }
 }
 
@@ -38,12 +38,15 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
 }
 
 /**
- * Reads one tensor, row-major: F32, F16, BF16 and F64 as a Float32Array, U8 and BOOL as a Uint8Array, I32 as an Int32Array, I64 as a
+ * Reads one tensor, row-major: F32, F16, BF16 and F64 as a Float32Array, U8 and BOOL as a Uint8Array, I8 as an Int8Array, I32 as an Int32Array, I64 as a
  * BigInt64Array.
  *
  * @throws OneLogitError `ERR_ONELOGIT_FILE`, `ERR_ONELOGIT_FORMAT` as {@link readSafetensorsHeader}; also if there is no such tensor, or
  * its type is another
  */
-export async function readSafetensorsTensor(path: string, name: string): Promise<Float32Array | Uint8Array | Int32Array | BigInt64Array> {
+export async function readSafetensorsTensor(
+  path: string,
+  name: string,
+): Promise<Float32Array | Uint8Array | Int8Array | Int32Array | BigInt64Array> {
   return native.readSafetensorsTensor(checkString(path, 'path'), checkString(name, 'name'));
 }

@@ -169,10 +169,9 @@ describe('class names', () => {
 
 describe('load', () => {
   it.each([
-    [{ storage: 'bfloat16' }, 'ERR_ONELOGIT_UNSUPPORTED'],
-    [{ storage: 'int8' }, 'ERR_ONELOGIT_UNSUPPORTED'],
     [{ storage: 'int4' }, 'ERR_ONELOGIT_ARGUMENT'],
-    [{ memoryMap: true }, 'ERR_ONELOGIT_UNSUPPORTED'],
+    [{ memoryMap: true }, 'ERR_ONELOGIT_OPTION'],
+    [{ prefault: true }, 'ERR_ONELOGIT_OPTION'],
     [{ memoryMap: 1 }, 'ERR_ONELOGIT_ARGUMENT'],
     [{ device: 'tpu' }, 'ERR_ONELOGIT_ARGUMENT'],
     [{ Storage: 'float32' }, 'ERR_ONELOGIT_UNKNOWN_OPTION'],

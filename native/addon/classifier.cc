@@ -212,7 +212,7 @@ Napi::Value save_job(const Napi::CallbackInfo& info, const std::shared_ptr<Score
 }
 
 std::int64_t bytes_of(const ClassifierWeights& weights) {
-  return weights.matrix().classes() * weights.matrix().stride() * static_cast<std::int64_t>(sizeof(float));
+  return static_cast<std::int64_t>(weights.matrix().owned_bytes());
 }
 
 Napi::Object classifier_to_javascript(Napi::Env env, std::shared_ptr<const ClassifierWeights> weights) {
@@ -225,6 +225,7 @@ Napi::Object classifier_to_javascript(Napi::Env env, std::shared_ptr<const Class
   set("classes", scorer->matrix->classes());
   set("features", scorer->matrix->features());
   set("inputSize", scorer->trunk->input_size());
+  object.Set("storage", std::string(storage_name(scorer->matrix->storage())));
   add_scoring_functions(env, object, scorer);
   const auto add = [&](const char* name,
                        Napi::Value (*method)(const Napi::CallbackInfo&, const std::shared_ptr<Scorer>&)) {
@@ -252,13 +253,22 @@ Napi::Object classifier_to_javascript(Napi::Env env, std::shared_ptr<const Class
   return object;
 }
 
-// classifierOf(model) → Promise<NativeClassifier>: a snapshot.
+// { storage?: 'float32' | 'bfloat16' | 'int8' }
+std::optional<ClassStorage> storage_field(const Napi::Object& object) {
+  const std::string name = string_field(object, "storage", "");
+  if (name == "float32") return ClassStorage::float32;
+  if (name == "bfloat16") return ClassStorage::bfloat16;
+  if (name == "int8") return ClassStorage::int8;
+  return std::nullopt;
+}
+
+// classifierOf(model, { storage? }) → Promise<NativeClassifier>: a snapshot.
 Napi::Value classifier_of(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     auto use = std::make_shared<SharedModel::Use>(model_from_javascript(info[0]), false, "SingleLogitClassifier.load");
     return start_job(info.Env(),
-                     [use](Job&) -> Finish {
-                       auto weights = ClassifierWeights::snapshot(**use);
+                     [use, storage = storage_field(info[1].ToObject())](Job&) -> Finish {
+                       auto weights = ClassifierWeights::snapshot(**use, storage);
                        return
                            [weights](Napi::Env env) -> Napi::Value { return classifier_to_javascript(env, weights); };
                      })
@@ -286,12 +296,14 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
     const Napi::Object object = info[0].ToObject();
     const ModelSpec spec = model_spec_from_javascript(object);
     Backend* backend = select_backend(string_field(object, "device", "auto")).backend;
+    const ClassifierWeights::Keeping keeping{storage_field(object), boolean_field(object, "memoryMap", false),
+                                             boolean_field(object, "prefault", false)};
     Preprocessing preprocessing;
     if (const Napi::Value given = object.Get("preprocessing"); given.IsObject())
       preprocessing = preprocessing_from_javascript(given.As<Napi::Object>());
     return start_job(info.Env(),
-                     [file, spec, backend, preprocessing](Job&) -> Finish {
-                       auto weights = ClassifierWeights::load(file, spec, preprocessing, *backend);
+                     [file, spec, backend, preprocessing, keeping](Job&) -> Finish {
+                       auto weights = ClassifierWeights::load(file, spec, preprocessing, *backend, keeping);
                        auto thresholds =
                            std::make_shared<std::vector<float>>(read_thresholds(*file, weights->matrix().classes()));
                        return [weights, thresholds](Napi::Env env) -> Napi::Value {

@@ -96,6 +96,9 @@ Napi::Value read_tensor(const Napi::CallbackInfo& info) {
                        if (entry->dtype == "U8" || entry->dtype == "BOOL") {
                          type = napi_uint8_array;
                          width = 1;
+                       } else if (entry->dtype == "I8") {
+                         type = napi_int8_array;
+                         width = 1;
                        } else if (entry->dtype == "I32") {
                          type = napi_int32_array;
                        } else if (entry->dtype == "I64") {

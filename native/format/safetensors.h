@@ -46,6 +46,26 @@ class SafetensorsFile {
   // `count` elements from element `first`.
   void read_float32(const TensorEntry& tensor, float* destination, std::int64_t first, std::int64_t count) const;
 
+  // The file's pages in memory, read when they are touched and shared with everybody who maps the file. What is here
+  // when the file is truncated in place later on raises SIGBUS when it is touched; replacing a file by rename is safe.
+  // `whole`: read it all now. Throws ERR_ONELOGIT_FILE.
+  class Mapping {
+   public:
+    ~Mapping();
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+    const void* data(const TensorEntry& tensor) const;
+
+   private:
+    friend class SafetensorsFile;
+    Mapping(void* address, std::size_t bytes, std::uint64_t data_start)
+        : address_(address), bytes_(bytes), data_start_(data_start) {}
+    void* address_;
+    std::size_t bytes_;
+    std::uint64_t data_start_;
+  };
+  std::shared_ptr<const Mapping> map(bool whole) const;
+
  private:
   struct Implementation;
   explicit SafetensorsFile(std::unique_ptr<Implementation> implementation);

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -162,6 +163,30 @@ void SafetensorsFile::read(const TensorEntry& tensor, void* destination, std::ui
                 "Expected bytes within the " + std::to_string(size) + " of tensor " + quoted(tensor.name) +
                     " but received " + std::to_string(bytes) + " from byte " + std::to_string(offset));
   implementation_->read_at(implementation_->data_start + tensor.begin + offset, destination, bytes);
+}
+
+std::shared_ptr<const SafetensorsFile::Mapping> SafetensorsFile::map(bool whole) const {
+  const auto bytes = static_cast<std::size_t>(implementation_->data_start + implementation_->data_bytes);
+  struct stat status;
+  if (::fstat(implementation_->descriptor.get(), &status) != 0 || status.st_size < static_cast<off_t>(bytes))
+    fail_file("the file " + path() + " to keep its size while it is open", "another size");
+  void* const address = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, implementation_->descriptor.get(), 0);
+  if (address == MAP_FAILED) fail_file("a file that can be mapped for " + path(), reason(errno));
+  std::shared_ptr<const Mapping> mapping(new Mapping(address, bytes, implementation_->data_start));
+  // Rows are asked for in any order: reading ahead would only bring in what nobody wants.
+  ::madvise(address, bytes, whole ? MADV_WILLNEED : MADV_RANDOM);
+  if (whole) {
+    // One byte of each page: when this returns they are there.
+    const auto* const pages = static_cast<const volatile std::uint8_t*>(address);
+    for (std::size_t byte = 0; byte < bytes; byte += 4096) static_cast<void>(pages[byte]);
+  }
+  return mapping;
+}
+
+SafetensorsFile::Mapping::~Mapping() { ::munmap(address_, bytes_); }
+
+const void* SafetensorsFile::Mapping::data(const TensorEntry& tensor) const {
+  return static_cast<const std::byte*>(address_) + data_start_ + tensor.begin;
 }
 
 void SafetensorsFile::read_float32(const TensorEntry& tensor, float* destination) const {

@@ -1,6 +1,7 @@
 #include "head/classifier_weights.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "error.h"
 #include "model/model_file.h"
@@ -22,44 +23,146 @@ TensorToWrite copy_of(const SafetensorsFile& file, const TensorEntry& entry) {
           }};
 }
 
-// Rows of a tensor k×d: at once if they lie as in the file, else a few at a time.
+// Calls body(first, count) for all rows of the matrix, a few at a time.
+template <class Body>
+void for_pieces(const ClassMatrix& matrix, const Body& body) {
+  const std::int64_t at_once = std::max<std::int64_t>(1, static_cast<std::int64_t>(piece) / (matrix.features() * 4));
+  for (std::int64_t first = 0; first < matrix.classes(); first += at_once)
+    body(first, std::min(at_once, matrix.classes() - first));
+}
+
+std::string scale_name(const std::string& weight_name) { return weight_name + ".scale"; }
+
+// What a file has a class matrix stored as; other floating-point types count as float32.
+ClassStorage storage_of(const TensorEntry& weight) {
+  return weight.dtype == "I8"     ? ClassStorage::int8
+         : weight.dtype == "BF16" ? ClassStorage::bfloat16
+                                  : ClassStorage::float32;
+}
+
+[[noreturn]] void reject(const SafetensorsFile& file, const std::string& expected, const std::string& received) {
+  throw Error(ErrorKind::operation, "ERR_ONELOGIT_FORMAT",
+              "Expected " + expected + " for " + file.path() + " but received " + received);
+}
+
+// The scales of an int8 weight, k float32.
+const TensorEntry& scales_of(const SafetensorsFile& file, const TensorEntry& weight) {
+  const std::string name = scale_name(weight.name);
+  const TensorEntry* const entry = file.find(name);
+  if (entry == nullptr || entry->dtype != "F32" || entry->shape != Shape{weight.shape[0]})
+    reject(file, "F32 of shape [" + std::to_string(weight.shape[0]) + "] for '" + name + "' beside an int8 weight",
+           entry == nullptr ? "no such tensor" : entry->dtype + " of shape " + describe_shape(entry->shape));
+  return *entry;
+}
+
+// Rows of a tensor k×d, from whatever the file has them as to whatever the matrix keeps.
 void read_rows(const SafetensorsFile& file, const TensorEntry& entry, ClassMatrix& matrix) {
-  const std::int64_t k = matrix.classes(), d = matrix.features();
-  if (matrix.stride() == d) {
-    file.read_float32(entry, matrix.mutable_row(0));
+  const std::int64_t d = matrix.features();
+  std::vector<float> rows, scales;
+  std::vector<std::byte> stored;
+  const bool same = storage_of(entry) == matrix.storage() && entry.dtype == storage_dtype(matrix.storage());
+  if (entry.dtype == "I8") {
+    scales.resize(static_cast<std::size_t>(matrix.classes()));
+    file.read_float32(scales_of(file, entry), scales.data());
+  }
+  for_pieces(matrix, [&](std::int64_t first, std::int64_t count) {
+    const std::size_t size = static_cast<std::size_t>(count * d);
+    if (entry.dtype != "I8" && !same) {
+      rows.resize(size);
+      file.read_float32(entry, rows.data(), first * d, count * d);
+      matrix.set_rows(first, count, rows.data());
+      return;
+    }
+    const std::size_t width = storage_bytes(storage_of(entry));
+    stored.resize(size * width);
+    file.read(entry, stored.data(), static_cast<std::uint64_t>(first * d) * width, stored.size());
+    if (same) {
+      matrix.set_stored_rows(first, count, stored.data(), scales.empty() ? nullptr : scales.data() + first);
+      return;
+    }
+    rows.resize(size);
+    for (std::int64_t i = 0; i < count; ++i)
+      for (std::int64_t n = 0; n < d; ++n)
+        rows[static_cast<std::size_t>(i * d + n)] =
+            static_cast<float>(static_cast<std::int8_t>(stored[static_cast<std::size_t>(i * d + n)])) *
+            scales[static_cast<std::size_t>(first + i)];
+    matrix.set_rows(first, count, rows.data());
+  });
+}
+
+// The class matrix in the file's own pages.
+ClassMatrix map_rows(const SafetensorsFile& file, const TensorEntry& weight, const TensorEntry* bias,
+                     const ClassifierWeights::Keeping& keeping) {
+  const ClassStorage storage = storage_of(weight);
+  if (weight.dtype != storage_dtype(storage) || keeping.storage.value_or(storage) != storage ||
+      (bias != nullptr && bias->dtype != "F32"))
+    throw Error(ErrorKind::operation, "ERR_ONELOGIT_STORAGE",
+                "Expected the storage of the file, " + weight.dtype + ", for a memory map of " + file.path() +
+                    " but received '" + std::string(storage_name(keeping.storage.value_or(storage))) +
+                    "': onelogit convert writes a file of another storage");
+  const auto mapping = file.map(keeping.prefault);
+  ClassMatrix::View view{weight.shape[0], weight.shape[1], storage, mapping->data(weight), nullptr, nullptr};
+  if (bias != nullptr) view.bias = static_cast<const float*>(mapping->data(*bias));
+  if (storage == ClassStorage::int8) view.scale = static_cast<const float*>(mapping->data(scales_of(file, weight)));
+  // The format asks for no alignment, and float32 that are not aligned cannot be read one by one.
+  for (const float* const numbers : {view.bias, view.scale})
+    if (reinterpret_cast<std::uintptr_t>(numbers) % alignof(float) != 0)
+      reject(file, "tensors that begin at multiples of four bytes, to be mapped,", "one that does not");
+  return ClassMatrix(view, mapping);
+}
+
+// As check_tensors, but the class matrix may be int8 with scales.
+void check_classifier_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& planned,
+                              const std::string& weight_name) {
+  const TensorEntry* const weight = file.find(weight_name);
+  if (weight == nullptr || weight->dtype != "I8") {
+    check_tensors(file, planned);
+    check_no_other_tensors(file, planned);
     return;
   }
-  const std::int64_t at_once = std::max<std::int64_t>(1, static_cast<std::int64_t>(piece) / (d * 4));
-  std::vector<float> rows(static_cast<std::size_t>(std::min(at_once, k) * d));
-  for (std::int64_t first = 0; first < k; first += at_once) {
-    const std::int64_t count = std::min(at_once, k - first);
-    file.read_float32(entry, rows.data(), first * d, count * d);
-    for (std::int64_t i = 0; i < count; ++i) std::copy_n(rows.data() + i * d, d, matrix.mutable_row(first + i));
+  std::vector<NamedTensor> others, all = planned;
+  for (const NamedTensor& tensor : planned) {
+    if (tensor.name != weight_name)
+      others.push_back(tensor);
+    else if (weight->shape != tensor.shape)
+      reject(file, "shape " + describe_shape(tensor.shape) + " for '" + weight_name + "'",
+             describe_shape(weight->shape));
   }
+  check_tensors(file, others);
+  scales_of(file, *weight);
+  all.push_back({scale_name(weight_name), {weight->shape[0]}, nullptr, false});
+  check_no_other_tensors(file, all);
 }
 
 }  // namespace
 
 std::shared_ptr<const ClassifierWeights> ClassifierWeights::load(std::shared_ptr<const SafetensorsFile> file,
                                                                  const ModelSpec& spec,
-                                                                 const Preprocessing& preprocessing, Backend& backend) {
+                                                                 const Preprocessing& preprocessing, Backend& backend,
+                                                                 const Keeping& keeping) {
   const std::size_t last = last_dense_layer(spec);
-  // A file whose layers claim more than its tensors hold must not make us ask for that much memory.
-  const std::vector<NamedTensor> planned = planned_tensors(spec);
-  check_tensors(*file, planned);
-  check_no_other_tensors(*file, planned);
-  Trunk trunk(spec, preprocessing, backend, [&](const NamedTensor& tensor) { read_tensors(*file, {tensor}, backend); });
   const std::string prefix = std::to_string(last) + ".";
-  const bool has_bias = spec.layers[last].bias;
-  ClassMatrix matrix(spec.layers[last].units, trunk.feature_size(), has_bias);
-  read_rows(*file, *file->find(prefix + "weight"), matrix);
-  if (has_bias) file->read_float32(*file->find(prefix + "bias"), matrix.mutable_bias());
-  const std::shared_ptr<ClassifierWeights> weights(new ClassifierWeights(std::move(trunk), std::move(matrix)));
+  // A file whose layers claim more than its tensors hold must not make us ask for that much memory.
+  check_classifier_tensors(*file, planned_tensors(spec), prefix + "weight");
+  Trunk trunk(spec, preprocessing, backend, [&](const NamedTensor& tensor) { read_tensors(*file, {tensor}, backend); });
+  const TensorEntry& weight = *file->find(prefix + "weight");
+  const TensorEntry* const bias = spec.layers[last].bias ? file->find(prefix + "bias") : nullptr;
+  const auto read = [&] {
+    ClassMatrix matrix(weight.shape[0], weight.shape[1], bias != nullptr, keeping.storage.value_or(storage_of(weight)));
+    read_rows(*file, weight, matrix);
+    if (bias != nullptr) file->read_float32(*bias, matrix.mutable_bias());
+    return matrix;
+  };
+  const std::shared_ptr<ClassifierWeights> weights(
+      new ClassifierWeights(std::move(trunk), keeping.memory_map ? map_rows(*file, weight, bias, keeping) : read()));
   weights->file_ = std::move(file);
+  weights->weight_name_ = prefix + "weight";
+  weights->bias_name_ = bias == nullptr ? "" : prefix + "bias";
   return weights;
 }
 
-std::shared_ptr<const ClassifierWeights> ClassifierWeights::snapshot(const Model& model) {
+std::shared_ptr<const ClassifierWeights> ClassifierWeights::snapshot(const Model& model,
+                                                                     std::optional<ClassStorage> storage) {
   Backend& backend = model.backend();
   const NamedTensor& weight = model.class_weight();
   const NamedTensor* bias = model.class_bias();
@@ -74,8 +177,14 @@ std::shared_ptr<const ClassifierWeights> ClassifierWeights::snapshot(const Model
     copies.push_back(std::move(copy));
   });
   const std::int64_t k = weight.shape[0], d = weight.shape[1];
-  ClassMatrix matrix(k, d, bias != nullptr);
-  for (std::int64_t c = 0; c < k; ++c) download_float32(backend, weight, c * d, d, matrix.mutable_row(c));
+  const ClassStorage own = weight.type == WeightType::float32 ? ClassStorage::float32 : ClassStorage::bfloat16;
+  ClassMatrix matrix(k, d, bias != nullptr, storage.value_or(own));
+  std::vector<float> rows;
+  for_pieces(matrix, [&](std::int64_t first, std::int64_t count) {
+    rows.resize(static_cast<std::size_t>(count * d));
+    download_float32(backend, weight, first * d, count * d, rows.data());
+    matrix.set_rows(first, count, rows.data());
+  });
   if (bias != nullptr) download_float32(backend, *bias, 0, k, matrix.mutable_bias());
   const std::shared_ptr<ClassifierWeights> weights(new ClassifierWeights(std::move(trunk), std::move(matrix)));
   weights->trunk_tensors_ = std::move(copies);
@@ -122,24 +231,34 @@ std::map<std::string, std::string> ClassifierWeights::metadata() const {
 
 std::vector<TensorToWrite> ClassifierWeights::tensors() const {
   std::vector<TensorToWrite> result;
+  // Of a file that has the class matrix as it is kept here, all tensors; else all others.
+  bool matrix_as_in_file = false;
   if (file_) {
-    for (const TensorEntry& entry : file_->tensors())
-      if (entry.name != "thresholds") result.push_back(copy_of(*file_, entry));
-    return result;
+    const TensorEntry& weight = *file_->find(weight_name_);
+    matrix_as_in_file = storage_of(weight) == matrix_.storage();
+    for (const TensorEntry& entry : file_->tensors()) {
+      const bool of_matrix = entry.name == weight_name_ || entry.name == scale_name(weight_name_);
+      if (entry.name != "thresholds" && (matrix_as_in_file || !of_matrix)) result.push_back(copy_of(*file_, entry));
+    }
+  } else {
+    for (const HostTensor& tensor : trunk_tensors_)
+      result.push_back({tensor.name, "F32", tensor.shape, [&tensor](const auto& sink) {
+                          sink(tensor.values.data(), tensor.values.size() * sizeof(float));
+                        }});
   }
-  for (const HostTensor& tensor : trunk_tensors_)
-    result.push_back({tensor.name, "F32", tensor.shape, [&tensor](const auto& sink) {
-                        sink(tensor.values.data(), tensor.values.size() * sizeof(float));
-                      }});
+  if (matrix_as_in_file) return result;
   const std::int64_t k = matrix_.classes(), d = matrix_.features();
-  result.push_back({weight_name_, "F32", {k, d}, [this, k, d](const auto& sink) {
-                      for (std::int64_t c = 0; c < k; ++c)
-                        sink(matrix_.row(c), static_cast<std::size_t>(d) * sizeof(float));
+  result.push_back({weight_name_, storage_dtype(matrix_.storage()), {k, d}, [this, k, d](const auto& sink) {
+                      const std::size_t bytes = static_cast<std::size_t>(d) * storage_bytes(matrix_.storage());
+                      for (std::int64_t c = 0; c < k; ++c) sink(matrix_.row(c), bytes);
                     }});
-  if (matrix_.has_bias())
-    result.push_back({bias_name_, "F32", {k}, [this, k](const auto& sink) {
-                        sink(matrix_.bias_data(), static_cast<std::size_t>(k) * sizeof(float));
+  const auto numbers = [&](const std::string& name, const float* values) {
+    result.push_back({name, "F32", {k}, [k, values](const auto& sink) {
+                        sink(values, static_cast<std::size_t>(k) * sizeof(float));
                       }});
+  };
+  if (matrix_.storage() == ClassStorage::int8) numbers(scale_name(weight_name_), matrix_.scale_data());
+  if (!file_ && matrix_.has_bias()) numbers(bias_name_, matrix_.bias_data());
   return result;
 }
 

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,24 +17,31 @@ namespace onelogit {
 // Immutable, and shared by whoever uses it: scorers of several threads, jobs that run.
 class ClassifierWeights {
  public:
-  // Throws ERR_ONELOGIT_FORMAT unless the file has the tensors of these layers. The file stays open: it is what
-  // `tensors` copies.
+  // How the class matrix is kept.
+  struct Keeping {
+    std::optional<ClassStorage> storage{};  // empty: as the file has it, float32 for its other floating-point types
+    bool memory_map = false;                // in the file: only as the file has it
+    bool prefault = false;                  // of a mapped file: read it all now
+  };
+  // Throws ERR_ONELOGIT_FORMAT unless the file has the tensors of these layers; ERR_ONELOGIT_STORAGE for a mapped file
+  // of another storage. The file stays open: it is what `tensors` copies.
   static std::shared_ptr<const ClassifierWeights> load(std::shared_ptr<const SafetensorsFile> file,
                                                        const ModelSpec& spec, const Preprocessing& preprocessing,
-                                                       Backend& backend);
+                                                       Backend& backend, const Keeping& keeping);
   // A bare head from two tensors, k×d and k (null: no bias), of whatever floating-point type. Throws
   // ERR_ONELOGIT_FORMAT.
   static std::shared_ptr<const ClassifierWeights> head(const SafetensorsFile& weight_file, const std::string& weight,
                                                        const SafetensorsFile* bias_file, const std::string& bias);
-  // A snapshot: what happens to the model afterwards changes nothing here.
-  static std::shared_ptr<const ClassifierWeights> snapshot(const Model& model);
+  // A snapshot: what happens to the model afterwards changes nothing here. Empty: as the model stores it.
+  static std::shared_ptr<const ClassifierWeights> snapshot(const Model& model, std::optional<ClassStorage> storage);
 
   const Trunk& trunk() const { return trunk_; }
   const ClassMatrix& matrix() const { return matrix_; }
   bool has_file() const { return file_ != nullptr; }
 
   // What to write into a file that a model or a classifier is to be loaded from: every tensor of the file this came
-  // from except thresholds, or those of the model. The result refers to this object.
+  // from except thresholds, or those of the model; the class matrix as it is kept here. The result refers to this
+  // object.
   std::vector<TensorToWrite> tensors() const;
   // The file's, which may say more than what the layers are (a checkpoint's does); empty without a file.
   std::map<std::string, std::string> metadata() const;

@@ -34,16 +34,18 @@ bool count_false_positives(const ClassMatrix& matrix, const float* features, std
   std::vector<std::vector<std::int64_t>> histograms(static_cast<std::size_t>(slices),
                                                     std::vector<std::int64_t>(pooled.size() + 1, 0));
   std::vector<float> logits(static_cast<std::size_t>(example_block * class_block));
+  std::vector<float> rows(static_cast<std::size_t>(std::min(class_block, k) * d));  // of the classes at hand, float32
   std::atomic<bool> not_finite{false};
 
   for (std::int64_t first_class = 0; first_class < k; first_class += class_block) {
     const std::int64_t block = std::min(class_block, k - first_class);
     if (pooled.empty() && thresholds.first[first_class] == thresholds.first[first_class + block]) continue;
+    matrix.read_rows(first_class, block, rows.data());
     for (std::int64_t first_example = 0; first_example < n; first_example += example_block) {
       if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) return false;
       const std::int64_t m = std::min(example_block, n - first_example);
-      cpu_backend().gemm(Transpose::no, Transpose::yes, m, block, d, 1.0f, features + first_example * d, d,
-                         matrix.row(first_class), matrix.stride(), 0.0f, logits.data(), block);
+      cpu_backend().gemm(Transpose::no, Transpose::yes, m, block, d, 1.0f, features + first_example * d, d, rows.data(),
+                         d, 0.0f, logits.data(), block);
       parallel_slices(slices, [&](int slice) {
         const std::int64_t begin = block * slice / slices, end = block * (slice + 1) / slices;
         std::vector<std::int64_t>& histogram = histograms[static_cast<std::size_t>(slice)];

@@ -27,10 +27,12 @@ Data make_data(std::int64_t n, std::int64_t k, std::int64_t d, std::uint32_t see
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
   Data data{ClassMatrix(k, d, true), {}, {}};
+  std::vector<float> rows(static_cast<std::size_t>(k * d));
   for (std::int64_t c = 0; c < k; ++c) {
-    for (std::int64_t j = 0; j < d; ++j) data.matrix.mutable_row(c)[j] = normal(random);
+    for (std::int64_t j = 0; j < d; ++j) rows[static_cast<std::size_t>(c * d + j)] = normal(random);
     data.matrix.mutable_bias()[c] = normal(random);
   }
+  data.matrix.set_rows(0, k, rows.data());
   std::vector<double> share(static_cast<std::size_t>(k));
   for (std::int64_t c = 0; c < k; ++c)
     share[static_cast<std::size_t>(c)] = c % 7 == 6 ? 0.0 : std::pow(0.6, static_cast<double>(c % 7));
@@ -38,7 +40,7 @@ Data make_data(std::int64_t n, std::int64_t k, std::int64_t d, std::uint32_t see
   for (std::int64_t i = 0; i < n; ++i) {
     data.labels.push_back(label(random));
     for (std::int64_t j = 0; j < d; ++j)
-      data.features.push_back(normal(random) + 0.4f * data.matrix.row(data.labels.back())[j]);
+      data.features.push_back(normal(random) + 0.4f * rows[static_cast<std::size_t>(data.labels.back() * d + j)]);
   }
   return data;
 }
@@ -202,7 +204,8 @@ TEST_CASE("calibration: classes beyond one block, and more pooled logits than cu
 // One feature, and weight 1 for every class: the logit is the feature.
 Data logits_only(std::int64_t k) {
   Data data{ClassMatrix(k, 1, false), {}, {}};
-  for (std::int64_t c = 0; c < k; ++c) data.matrix.mutable_row(c)[0] = 1.0f;
+  const std::vector<float> ones(static_cast<std::size_t>(k), 1.0f);
+  data.matrix.set_rows(0, k, ones.data());
   return data;
 }
 
@@ -273,10 +276,11 @@ TEST_CASE("calibration: what cannot be calibrated") {
   }
   // A false logit that is NaN while the true one is not.
   data.features = {1};
-  data.matrix.mutable_row(2)[0] = std::numeric_limits<float>::quiet_NaN();
+  const float nan = std::numeric_limits<float>::quiet_NaN(), one = 1;
+  data.matrix.set_rows(2, 1, &nan);
   CHECK(code(CalibrationMeasure::recall) == "");
   CHECK(code(CalibrationMeasure::precision) == "ERR_ONELOGIT_NOT_FINITE");
-  data.matrix.mutable_row(2)[0] = 1;
+  data.matrix.set_rows(2, 1, &one);
   const std::atomic<bool> cancelled{true};
   CHECK(calibrate(data.matrix, data.features.data(), data.labels, {CalibrationMeasure::precision, 0.9}, &cancelled)
             .thresholds.empty());

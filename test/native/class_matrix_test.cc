@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -17,12 +18,16 @@ struct Case {
   std::vector<float> features;
 };
 
-Case random_case(std::int64_t k, std::int64_t d, bool bias, std::int64_t m, std::uint32_t seed) {
+Case random_case(std::int64_t k, std::int64_t d, bool bias, std::int64_t m, std::uint32_t seed,
+                 ClassStorage storage = ClassStorage::float32) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
-  Case result{ClassMatrix(k, d, bias), std::vector<float>(static_cast<std::size_t>(m * d))};
-  for (std::int64_t c = 0; c < k; ++c)
-    for (std::int64_t j = 0; j < d; ++j) result.matrix.mutable_row(c)[j] = normal(random);
+  Case result{ClassMatrix(k, d, bias, storage), std::vector<float>(static_cast<std::size_t>(m * d))};
+  std::vector<float> row(static_cast<std::size_t>(d));
+  for (std::int64_t c = 0; c < k; ++c) {
+    for (float& w : row) w = normal(random);
+    result.matrix.set_rows(c, 1, row.data());
+  }
   for (std::int64_t c = 0; bias && c < k; ++c) result.matrix.mutable_bias()[c] = normal(random);
   for (float& x : result.features) x = normal(random);
   return result;
@@ -31,8 +36,10 @@ Case random_case(std::int64_t k, std::int64_t d, bool bias, std::int64_t m, std:
 // Float64, and the sum of magnitudes that rounding is proportional to.
 std::pair<double, double> reference(const ClassMatrix& matrix, const float* x, std::int64_t c) {
   double value = matrix.bias(c), magnitude = std::abs(value);
+  std::vector<float> row(static_cast<std::size_t>(matrix.features()));
+  matrix.read_rows(c, 1, row.data());
   for (std::int64_t j = 0; j < matrix.features(); ++j) {
-    const double product = static_cast<double>(matrix.row(c)[j]) * static_cast<double>(x[j]);
+    const double product = static_cast<double>(row[static_cast<std::size_t>(j)]) * static_cast<double>(x[j]);
     value += product;
     magnitude += std::abs(product);
   }
@@ -43,9 +50,10 @@ TEST_CASE("class matrix: scores equal float64, the same bits whichever way they 
   std::uint32_t seed = 1;
   for (const std::int64_t d : {1, 2, 3, 15, 16, 17, 31, 63, 64, 65, 127, 500, 512, 2048})
     for (const std::int64_t k : {1, 2, 7})
-      for (const bool bias : {false, true}) {
+      for (const ClassStorage storage : {ClassStorage::float32, ClassStorage::bfloat16, ClassStorage::int8}) {
+        const bool bias = seed % 2 == 0;
         const std::int64_t m = 3 + d % 5;
-        const Case test = random_case(k, d, bias, m, seed++);
+        const Case test = random_case(k, d, bias, m, seed++, storage);
         std::vector<std::int32_t> all(static_cast<std::size_t>(k));
         for (std::int64_t c = 0; c < k; ++c) all[static_cast<std::size_t>(c)] = static_cast<std::int32_t>(k - 1 - c);
         std::vector<float> many(static_cast<std::size_t>(k)), batch(static_cast<std::size_t>(m));
@@ -89,6 +97,32 @@ TEST_CASE("class matrix: hostile values spread as IEEE 754 says") {
   }
 }
 
+TEST_CASE("class matrix: int8 keeps a row to half a step of its largest number, whatever is in it") {
+  constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<std::vector<float>> rows = {
+      {0.0f, 0.0f, -0.0f},    {1.0f, -0.5f, 0.25f}, {-3e38f, 1.0f, 3e38f},     {1e-44f, 0.0f, -1e-45f},
+      {1.0f, infinity, 0.0f}, {nan, 2.0f, 3.0f},    {127.0f, 126.6f, -127.0f}, {-1e-38f, 1e-38f, 5e-39f}};
+  ClassMatrix matrix(static_cast<std::int64_t>(rows.size()), 3, false, ClassStorage::int8);
+  for (std::size_t c = 0; c < rows.size(); ++c) matrix.set_rows(static_cast<std::int64_t>(c), 1, rows[c].data());
+  for (std::size_t c = 0; c < rows.size(); ++c) {
+    float kept[3];
+    matrix.read_rows(static_cast<std::int64_t>(c), 1, kept);
+    float largest = 0;
+    bool finite = true;
+    for (const float w : rows[c]) {
+      finite = finite && std::isfinite(w);
+      largest = std::max(largest, std::abs(w));
+    }
+    CAPTURE(c);
+    for (int n = 0; n < 3; ++n) {
+      if (finite)
+        CHECK(std::abs(kept[n] - rows[c][n]) <= largest / 127.0f * 0.5001f + 1e-44f);
+      else
+        CHECK(std::isnan(kept[n]));
+    }
+  }
+}
+
 TEST_CASE("class matrix: scoring a class touches no other class's row") {
   // A page for each row; every page but that of the class asked about is unreadable, so that reading it would end the
   // test.
@@ -102,7 +136,7 @@ TEST_CASE("class matrix: scoring a class touches no other class's row") {
   REQUIRE(::mprotect(memory, page * asked, PROT_NONE) == 0);
   REQUIRE(::mprotect(static_cast<char*>(memory) + page * (asked + 1), bytes - page * (asked + 1), PROT_NONE) == 0);
   {
-    const ClassMatrix matrix(k, d, weight, d, nullptr, nullptr);
+    const ClassMatrix matrix({k, d, ClassStorage::float32, weight, nullptr, nullptr}, nullptr);
     CHECK(matrix.score(features.data(), asked) == 1024.0f);
     const std::int32_t ids[] = {asked, asked};
     float many[2];

@@ -113,7 +113,7 @@ TEST_CASE("classifier weights: a snapshot, a file and a file of the file give th
       bytes.push_back(static_cast<std::uint8_t>(random()));
       floats.push_back(static_cast<float>(bytes.back()));
     }
-    const auto snapshot = ClassifierWeights::snapshot(model);
+    const auto snapshot = ClassifierWeights::snapshot(model, std::nullopt);
     const std::vector<float> expected = logits(model, floats.data(), ExampleType::float32, m);
     CHECK(close(scores(*snapshot, floats.data(), ExampleType::float32, m), expected));
     CHECK(close(scores(*snapshot, bytes.data(), ExampleType::uint8, m), expected));
@@ -133,7 +133,7 @@ TEST_CASE("classifier weights: a snapshot, a file and a file of the file give th
     write_safetensors(path, {}, tensors_to_write(model.tensors(), model.backend()));
     const auto open = [&](const std::string& from) {
       return ClassifierWeights::load(std::make_shared<SafetensorsFile>(SafetensorsFile::open(from)), architecture.spec,
-                                     architecture.preprocessing, cpu_backend());
+                                     architecture.preprocessing, cpu_backend(), {});
     };
     const auto loaded = open(path);
     CHECK(scores(*loaded, bytes.data(), ExampleType::uint8, m) ==
@@ -162,7 +162,8 @@ TEST_CASE("classifier weights: a file that does not fit the layers is refused be
   write_safetensors(path, {}, tensors_to_write(model.tensors(), model.backend()));
   const auto code = [&](const ModelSpec& spec) -> std::string {
     try {
-      ClassifierWeights::load(std::make_shared<SafetensorsFile>(SafetensorsFile::open(path)), spec, {}, cpu_backend());
+      ClassifierWeights::load(std::make_shared<SafetensorsFile>(SafetensorsFile::open(path)), spec, {}, cpu_backend(),
+                              {});
     } catch (const Error& error) {
       return error.code();
     }
