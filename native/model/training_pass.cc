@@ -10,6 +10,7 @@ namespace {
 
 std::vector<float*> addresses(const std::vector<Buffer>& buffers) {
   std::vector<float*> result;
+  result.reserve(buffers.size());
   for (const Buffer& buffer : buffers) result.push_back(buffer.as<float>());
   return result;
 }

@@ -31,8 +31,7 @@ void for_each_part(std::span<const ParameterSlice> slices, std::int64_t begin, s
 
 }  // namespace
 
-void CpuBackend::clip_scale(std::span<const ParameterSlice> slices, float clip_norm, const double* more,
-                            float* scale) {
+void CpuBackend::clip_scale(std::span<const ParameterSlice> slices, float clip_norm, const double* more, float* scale) {
   const std::int64_t total = total_size(slices);
   const std::int64_t parts = std::clamp<std::int64_t>(total / elementwise_grain, 1, std::min(thread_count(), 1024));
   const std::int64_t length = (total + parts - 1) / parts;

@@ -43,6 +43,7 @@ void StoredClassGradients::relative(const LinearLossArguments& arguments, std::v
     }
   });
   std::vector<std::int64_t> row_of;
+  row_of.reserve(labels.size());
   for (const LogitEntry& entry : labels) row_of.push_back(entry.j);
   add_rows(arguments, labels, row_of, arguments.gradient_weight, arguments.gradient_bias);
 }

@@ -42,6 +42,7 @@ void add_rows(const LinearLossArguments& arguments, const std::vector<LogitEntry
 
 void collect_rows(const LinearLossArguments& arguments, const std::vector<LogitEntry>& entries, SparseRows& rows) {
   rows.classes.clear();
+  rows.classes.reserve(entries.size());
   for (const LogitEntry& entry : entries) rows.classes.push_back(static_cast<std::int32_t>(entry.j));
   std::sort(rows.classes.begin(), rows.classes.end());
   rows.classes.erase(std::unique(rows.classes.begin(), rows.classes.end()), rows.classes.end());
