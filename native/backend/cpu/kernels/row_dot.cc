@@ -8,8 +8,10 @@ namespace {
 typedef std::uint32_t VectorU __attribute__((vector_size(4 * lanes)));
 typedef std::uint16_t Half __attribute__((vector_size(2 * lanes)));
 typedef std::uint16_t HalfUnaligned __attribute__((vector_size(2 * lanes), aligned(2), may_alias));
+#if !defined(__AVX2__)
 typedef std::int8_t Byte __attribute__((vector_size(lanes)));
 typedef std::int8_t ByteUnaligned __attribute__((vector_size(lanes), aligned(1), may_alias));
+#endif
 
 struct Float32Row {
   using Element = float;
@@ -34,8 +36,18 @@ struct Bfloat16Row {
 struct Int8Row {
   using Element = std::int8_t;
   ONELOGIT_INLINE static VectorF load_row(const std::int8_t* p) {
+    // Compilers take a generic conversion of bytes apart, one by one.
+#if defined(__AVX512F__)
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p));
+    const __m512i numbers = _mm512_maskz_cvtepi8_epi32(0xffff, bytes);
+    return reinterpret_cast<VectorF>(_mm512_maskz_cvtepi32_ps(0xffff, numbers));
+#elif defined(__AVX2__)
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(p));
+    return reinterpret_cast<VectorF>(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
+#else
     const Byte bytes = *reinterpret_cast<const ByteUnaligned*>(p);
     return __builtin_convertvector(__builtin_convertvector(bytes, VectorI), VectorF);
+#endif
   }
   ONELOGIT_INLINE static float one(std::int8_t x) { return static_cast<float>(x); }
 };
