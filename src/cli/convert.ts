@@ -73,7 +73,7 @@ export const command = defineCommand(
                       ['after', ...row(converted)],
                     ],
                   ),
-                  `average precision lost: ${(converted.oneMinusAuprc - original.evaluation.oneMinusAuprc).toFixed(5)}`,
+                  `average precision lost: ${lost(converted.oneMinusAuprc - original.evaluation.oneMinusAuprc)}`,
                 ]
               : []),
           ].join('\n'),
@@ -89,6 +89,8 @@ export const command = defineCommand(
 );
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`;
+/** Five decimals, and no minus before zero. */
+const lost = (difference: number) => difference.toFixed(5).replace(/^-(?=0\.0*$)/, '');
 const measures = ({ accuracy, oneMinusAuprc, oneMinusPrecisionAt90, oneMinusPrecisionAt99 }: Evaluation) => ({
   accuracy,
   oneMinusAuprc,
