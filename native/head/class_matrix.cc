@@ -83,9 +83,11 @@ void ClassMatrix::set_row(std::int64_t c, const float* values) {
     const float scale = finite ? largest / 127.0f : std::numeric_limits<float>::quiet_NaN();
     scale_memory_.as<float>()[c] = scale;
     for (std::int64_t n = 0; n < features_; ++n) {
+      // 0/0 of a row of zeros, or of one without a scale, is 0; a scale below float32's normal range may be too small.
       const float multiple = values[n] / scale;
       static_cast<std::int8_t*>(to)[n] =
-          std::abs(multiple) <= 127.5f ? static_cast<std::int8_t>(std::nearbyint(multiple)) : std::int8_t{0};
+          multiple == multiple ? static_cast<std::int8_t>(std::nearbyint(std::clamp(multiple, -127.0f, 127.0f)))
+                               : std::int8_t{0};
     }
   }
 }
