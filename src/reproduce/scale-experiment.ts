@@ -95,13 +95,15 @@ function newModel(data: ScaleData, { features, hidden, seed }: ScaleRecipe): Mod
   return zoo.mlp({ classes, inputShape, embedding: { vocabulary: data.vocabulary, features }, hidden: [...hidden], seed });
 }
 
-function trainingOptions(loss: LossName, learningRate: number, recipe: ScaleRecipe) {
+function trainingOptions(loss: LossName, learningRate: number, recipe: ScaleRecipe, { signal, onProgress }: ScaleHooks) {
   return {
     loss: losses.byName(loss, scaleLossOptions(loss, recipe)),
     optimizer: optimizers.adamW({ learningRate, weightDecay: recipe.weightDecay }),
     schedule: schedules.cosine(),
     batchSize: recipe.batchSize,
     seed: recipe.seed,
+    signal,
+    onProgress,
   };
 }
 
@@ -118,11 +120,9 @@ async function tryCandidate(
   try {
     const outcome = await unlessNotFinite(() =>
       model.fit(data.train, {
-        ...trainingOptions(loss, learningRate, recipe),
+        ...trainingOptions(loss, learningRate, recipe, hooks),
         steps: recipe.searchSteps,
         validation: data.validation,
-        signal: hooks.signal,
-        onProgress: hooks.onProgress,
       }),
     );
     const seconds = (performance.now() - began) / 1000;
@@ -154,12 +154,10 @@ async function trainChosen(
   try {
     const outcome = await unlessNotFinite(() =>
       model.fit(data.train, {
-        ...trainingOptions(loss, learningRate, recipe),
+        ...trainingOptions(loss, learningRate, recipe, hooks),
         steps: recipe.steps,
         checkpoint: { path: checkpoint, everySteps: 500 },
         ...(resumes ? { resumeFrom: checkpoint } : {}),
-        signal: hooks.signal,
-        onProgress: hooks.onProgress,
       }),
     );
     delete progress.result!.before;

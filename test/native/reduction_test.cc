@@ -14,18 +14,14 @@ using test::infinity;
 using test::nan;
 using test::random_values;
 
-TEST_CASE("dot products, sums of squares and column sums equal float64 at every length") {
+TEST_CASE("sums of squares and column sums equal float64 at every length") {
   for (const auto& [name, kernels] : ONELOGIT_SIMD_TABLES(reduction_kernels)) {
     CAPTURE(name);
     for (const std::int64_t n : edge_lengths) {
       CAPTURE(n);
-      const auto a = random_values(n, 1), b = random_values(n, 2);
-      double dot = 0, squares = 0;
-      for (std::int64_t i = 0; i < n; ++i) {
-        dot += static_cast<double>(a[i]) * b[i];
-        squares += static_cast<double>(a[i]) * a[i];
-      }
-      CHECK(close(kernels.dot(a.data(), b.data(), n), dot, 1e-6, 1e-7 * static_cast<double>(n)));
+      const auto a = random_values(n, 1);
+      double squares = 0;
+      for (std::int64_t i = 0; i < n; ++i) squares += static_cast<double>(a[i]) * a[i];
       CHECK(kernels.sum_of_squares(a.data(), n) == doctest::Approx(squares).epsilon(1e-12));
       for (const std::int64_t m : {1, 2, 64, 65, 300}) {
         const std::int64_t stride = n + 3;

@@ -8,22 +8,6 @@ namespace {
 // Rows or vectors that are summed in float32 before they go into a float64: bounds the error whatever the length.
 constexpr std::int64_t float_run = 64;
 
-float dot(const float* a, const float* b, std::int64_t n) {
-  // Four sums hide the latency of the multiply-add; a row of 512 features is 8 rounds at 16 lanes.
-  VectorF s0 = {}, s1 = {}, s2 = {}, s3 = {};
-  std::int64_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    s0 += load(a + i) * load(b + i);
-    s1 += load(a + i + lanes) * load(b + i + lanes);
-    s2 += load(a + i + 2 * lanes) * load(b + i + 2 * lanes);
-    s3 += load(a + i + 3 * lanes) * load(b + i + 3 * lanes);
-  }
-  for (; i + lanes <= n; i += lanes) s0 += load(a + i) * load(b + i);
-  float tail = 0.0f;
-  for (; i < n; ++i) tail += a[i] * b[i];
-  return sum((s0 + s1) + (s2 + s3)) + tail;
-}
-
 double sum_of_squares(const float* x, std::int64_t n) {
   double total = 0;
   std::int64_t i = 0;
@@ -76,6 +60,6 @@ bool largest_is(const float* row, std::int64_t k, std::int64_t label) {
 
 }  // namespace
 
-const ReductionKernels reduction_kernels_table = {dot, sum_of_squares, column_sums, largest_is};
+const ReductionKernels reduction_kernels_table = {sum_of_squares, column_sums, largest_is};
 
 }  // namespace onelogit::ONELOGIT_SIMD

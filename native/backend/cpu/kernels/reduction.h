@@ -1,4 +1,4 @@
-// Dot products and sums. Each result is summed in a fixed order: vectors first, then blocks in float64.
+// Sums. Each result is summed in a fixed order: vectors first, then blocks in float64.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,6 @@
 namespace onelogit {
 
 struct ReductionKernels {
-  float (*dot)(const float* a, const float* b, std::int64_t n);
   double (*sum_of_squares)(const float* x, std::int64_t n);
   // out_j = Σ_i x_ij, x m×n `stride` apart.
   void (*column_sums)(const float* x, std::int64_t stride, float* out, std::int64_t m, std::int64_t n);

@@ -3,6 +3,7 @@
 // products.
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "backend/cpu/kernels/bfloat16.h"
 #include "backend/cpu/kernels/loss_logistic.h"
 #include "backend/cpu/kernels/reduction.h"
+#include "backend/cpu/kernels/row_dot.h"
 #include "backend/cpu/linear_loss/families.h"
 #include "backend/cpu/linear_loss/sparse_rows.h"
 #include "backend/cpu/threads.h"
@@ -22,7 +24,7 @@ namespace {
 
 constexpr std::int64_t run_of_draws = 256;  // rows gathered at a time
 
-// What both ways of drawing share: the labels' own terms, and rows of any storage type as float32.
+// What both ways of drawing share: the labels' own terms, and single logits.
 class SampledNceLinearLoss : public CpuLinearLoss {
  public:
   explicit SampledNceLinearLoss(const LinearLossPlan& plan)
@@ -46,11 +48,10 @@ class SampledNceLinearLoss : public CpuLinearLoss {
 
     label_entries_.resize(static_cast<std::size_t>(m));
     parallel_for(m, 16, 1, [&](std::int64_t begin, std::int64_t end) {
-      std::vector<float> row(static_cast<std::size_t>(arguments.d));
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int32_t y = arguments.labels[i];
         const double shifted =
-            static_cast<double>(logit(arguments, i, y, row.data())) - static_cast<double>(sampler_.log_weight(y));
+            static_cast<double>(logit(arguments, i, y)) - static_cast<double>(sampler_.log_weight(y));
         value_[i] += nce_label_value(shifted);
         label_entries_[i] = {i, y, static_cast<float>(nce_label_gradient(shifted) * scale)};
       }
@@ -73,15 +74,13 @@ class SampledNceLinearLoss : public CpuLinearLoss {
   // Adds the draws' terms to value_, to the gradient of hidden and, if wanted, to rows_.
   virtual void draws_terms(const LinearLossArguments& arguments, float scale, bool rows_wanted) = 0;
 
-  float logit(const LinearLossArguments& arguments, std::int64_t i, std::int64_t j, float* row) const {
-    const float* weight = row;
-    if (arguments.weight_type == WeightType::bfloat16)
-      bfloat16_kernels().to_float32(static_cast<const std::uint16_t*>(arguments.weight) + j * arguments.d, arguments.d,
-                                    row);
-    else
-      weight = static_cast<const float*>(arguments.weight) + j * arguments.d;
-    return reduction_kernels().dot(arguments.hidden + i * arguments.d, weight, arguments.d) +
-           (arguments.bias != nullptr ? arguments.bias[j] : 0.0f);
+  float logit(const LinearLossArguments& arguments, std::int64_t i, std::int64_t j) const {
+    const std::int64_t d = arguments.d;
+    const RowDotKernels& kernels = row_dot_kernels();
+    const auto* const row = static_cast<const std::byte*>(arguments.weight) +
+                            static_cast<std::size_t>(j * d) * weight_bytes(arguments.weight_type);
+    const auto dot = arguments.weight_type == WeightType::bfloat16 ? kernels.bfloat16 : kernels.float32;
+    return dot(arguments.hidden + i * d, row, d) + (arguments.bias != nullptr ? arguments.bias[j] : 0.0f);
   }
 
   LinearLossPlan plan_;
@@ -232,13 +231,13 @@ class DrawsPerExample final : public SampledNceLinearLoss {
     const std::int64_t m = arguments.m, draws = plan_.loss.num_sampled;
     entries_.resize(static_cast<std::size_t>(m * draws));
     parallel_for(m, 1, 1, [&](std::int64_t begin, std::int64_t end) {
-      std::vector<float> row(static_cast<std::size_t>(arguments.d)), log_weight(static_cast<std::size_t>(draws)),
+      std::vector<float> log_weight(static_cast<std::size_t>(draws)),
           weight(static_cast<std::size_t>(draws), draw_weight_);
       for (std::int64_t i = begin; i < end; ++i) {
         float* const logits = &gradient_[i * draws];
         const std::int32_t* const drawn = &class_[i * draws];
         for (std::int64_t s = 0; s < draws; ++s) {
-          logits[s] = logit(arguments, i, drawn[s], row.data());
+          logits[s] = logit(arguments, i, drawn[s]);
           log_weight[s] = sampler_.log_weight(drawn[s]);
           if (plan_.loss.remove_accidental_hits) weight[s] = drawn[s] == arguments.labels[i] ? 0.0f : draw_weight_;
         }
