@@ -7,13 +7,15 @@ import { checkClassId, checkClassIds, type ScoredShape, scoresArray, toClassIds,
 /** What a bound input needs of its classifier. */
 export interface BoundOwner extends ScoredShape {
   readonly disposed: boolean;
-  /** The thresholds in use, or an error if there are none. */
-  activeThresholds(): Float32Array;
+  /** Whether somebody has asked for matches before. */
+  readonly matching: boolean;
+  /** Before the first question for a match: warns if the loss was not made for it. */
+  startMatching(): void;
 }
 
 /**
  * One example whose features were computed once: each question after that is one dot product. Made by `slc.bind`, it keeps the weights
- * it was made with.
+ * and thresholds it was made with, whatever is reloaded.
  */
 export class BoundInput {
   readonly #score: NativeBound;
@@ -42,8 +44,13 @@ export class BoundInput {
    * @throws as {@link BoundInput.score}; `ERR_ONELOGIT_NOT_CALIBRATED` without thresholds
    */
   matches(classId: number): boolean {
-    const thresholds = this.#owner.activeThresholds();
-    return this.score(classId) >= (thresholds[classId] as number);
+    if (!this.#owner.matching) this.#owner.startMatching();
+    const matches = this.#score(classId, true);
+    if (matches !== undefined) return matches;
+    throw this.#refused('matches', () => {
+      checkClassId(classId, this.#owner, 'matches');
+      throw notCalibratedError('matches');
+    });
   }
 
   /** The logits of several classes, written to `out` (as long as `classIds`) or a new array. */
@@ -59,6 +66,14 @@ export class BoundInput {
     check();
     return unexplained(what);
   }
+}
+
+/** For a question that needs thresholds. */
+export function notCalibratedError(what: string): OneLogitError {
+  return new OneLogitError(
+    'ERR_ONELOGIT_NOT_CALIBRATED',
+    `Expected a calibrated classifier for ${what} but received one without thresholds: call calibrate(dataset, { recall: 0.9 }) first`,
+  );
 }
 
 /** For a call on a classifier that is no more. */

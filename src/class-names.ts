@@ -34,6 +34,11 @@ export function nativeNames({ bytes, offsets }: EncodedNames): { bytes: Uint8Arr
   return { bytes, offsets: new Uint8Array(offsets.buffer, offsets.byteOffset, offsets.byteLength) };
 }
 
+/** As native code gives them. */
+export function fromNativeNames({ bytes, offsets }: { bytes: Uint8Array; offsets: Uint8Array }): EncodedNames {
+  return { bytes, offsets: new BigInt64Array(offsets.buffer, offsets.byteOffset, offsets.byteLength / 8) };
+}
+
 /** All names. */
 export function decodeNames({ bytes, offsets }: EncodedNames): string[] {
   const decoder = new TextDecoder();

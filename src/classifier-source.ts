@@ -1,38 +1,75 @@
 /** What a {@link SingleLogitClassifier} is made from: a model file, or a model in memory. */
 import { type EncodedNames, nativeNames } from './class-names.js';
+import type { InputType } from './dataset.js';
 import type { Device } from './device.js';
-import { rangeError } from './errors.js';
+import { OneLogitError, rangeError } from './errors.js';
 import type { Layer } from './layers.js';
 import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
 import { classNamesOf } from './model-file.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
 import { native } from './native.js';
-import type { ClassStorage, NativeClassifier, NativeKeeping } from './native-classifier.js';
-import type { NativeNames } from './native-model.js';
+import type { ClassStorage, NativeClassifier, NativeDescription, NativeHandle, NativeKeeping } from './native-classifier.js';
 import { version } from './version.js';
 
 /** A classifier's parts. */
 export interface ClassifierParts {
   readonly native: NativeClassifier;
   readonly metadata: ModelMetadata;
-  /** The metadata as `save` writes it. */
-  readonly json: string;
-  readonly encodedNames: EncodedNames | null;
+  /** How to do the same again: `reload`. */
+  readonly source: ClassifierSource;
 }
 
-/** Opens a model file. Class matrix, trunk and thresholds are read; the file stays open for `save` to copy from. */
+/** Where weights come from, now and later. */
+export interface ClassifierSource {
+  /** Of the file that was loaded; null for a model in memory. */
+  readonly path: string | null;
+  /** Loads a file in place of the weights of a classifier that takes examples in memory of `inputType`. */
+  reload(path: string, replaced: NativeHandle, inputType: InputType | null): Promise<void>;
+}
+
+/**
+ * Opens a model file. Class matrix, trunk and thresholds are read, unless another classifier has them already; the file stays open for `save` to
+ * copy from.
+ */
 export async function classifierFromFile(path: string, device: Device, keeping: NativeKeeping): Promise<ClassifierParts> {
+  const { file, loading, metadata } = await openClassifierFile(path, device, keeping);
+  return { native: await file.loadClassifier(loading), metadata, source: fileSource(path, device, keeping) };
+}
+
+function fileSource(path: string | null, device: Device, keeping: NativeKeeping): ClassifierSource {
+  return {
+    path,
+    reload: async (from, replaced, inputType) => {
+      const { file, loading, metadata } = await openClassifierFile(from, device, keeping);
+      checkInputType(metadata.inputType, inputType, from);
+      await file.loadClassifier(loading, replaced);
+    },
+  };
+}
+
+/** What a caller has written into `slc.input` so far has to mean the same afterwards. */
+export function checkInputType(received: InputType | null, expected: InputType | null, path: string): void {
+  if ((received ?? 'float32') !== (expected ?? 'float32'))
+    throw new OneLogitError(
+      'ERR_ONELOGIT_RELOAD',
+      `Expected a model of ${expected ?? 'float32'} examples for reload but received ${path}, of ${received ?? 'float32'}: load it as a new classifier`,
+    );
+}
+
+async function openClassifierFile(path: string, device: Device, keeping: NativeKeeping) {
   const file = await native.openModelFile(path);
   const read = readMetadata(file.metadata, path);
   const { inputShape, layers, seed, preprocessing } = read;
-  const loaded = await file.loadClassifier({ inputShape, layers, seed, device, ...(preprocessing ? { preprocessing } : {}), ...keeping });
   const metadata = keeping.storage === undefined ? read : { ...read, layers: storedAs(layers, keeping.storage) };
-  return {
-    native: loaded,
-    metadata,
-    json: keeping.storage === undefined ? (file.metadata as string) : writeMetadata(metadata, version),
-    encodedNames: classNamesOf(file, loaded.classes, path),
+  const json = keeping.storage === undefined ? (file.metadata as string) : writeMetadata(metadata, version);
+  const names = file.classNames && classNamesOf(file, classesOf(layers), path);
+  const loading = {
+    ...{ inputShape, layers, seed, device },
+    ...(preprocessing ? { preprocessing } : {}),
+    ...keeping,
+    ...describe(json, names ?? null),
   };
+  return { file, loading, metadata };
 }
 
 /** Copies what scoring needs from a model. */
@@ -45,10 +82,26 @@ export async function classifierFromModel(state: ModelState, device: Device, sto
       `Expected '${model.device}', the device of the model, for device of ${what} but received '${device}'`,
     );
   const { inputShape, seed, inputType, preprocessing, loss, split, trained, biasInit, encodedNames } = state;
+  const keeping = storage === undefined ? {} : { storage };
   const layers = storage === undefined ? state.layers : storedAs(state.layers, storage);
   const metadata = { inputShape, layers, seed, inputType, preprocessing, loss, split, trained, biasInit };
-  const json = writeMetadata(metadata, version);
-  return { native: await native.classifierOf(model, storage === undefined ? {} : { storage }), metadata, json, encodedNames };
+  const description = describe(writeMetadata(metadata, version), encodedNames);
+  return {
+    native: await native.classifierOf(model, { ...keeping, ...description }),
+    metadata,
+    source: fileSource(null, device, keeping),
+  };
+}
+
+/** What belongs to weights beside their numbers. */
+export function describe(metadata: string, names: EncodedNames | null): NativeDescription {
+  return names ? { metadata, classNames: nativeNames(names) } : { metadata };
+}
+
+/** Units of the layer that makes the logits; files are checked to have one when they are loaded. */
+function classesOf(layers: readonly Layer[]): number {
+  const last = layers.findLast((layer) => layer.type === 'dense');
+  return last?.type === 'dense' ? last.units : 0;
 }
 
 /** The layers of a model whose class matrix is stored otherwise: what `Model.load` makes of a file of it. */
@@ -59,9 +112,4 @@ function storedAs(layers: readonly Layer[], storage: ClassStorage): readonly Lay
     const { storage: _, ...rest } = layer;
     return Object.freeze(storage === 'bfloat16' ? { ...rest, storage } : rest);
   });
-}
-
-/** Class names as `save` takes them. */
-export function namesToSave(names: EncodedNames | null): NativeNames | undefined {
-  return names ? nativeNames(names) : undefined;
 }

@@ -1,22 +1,21 @@
 /** {@link SingleLogitClassifier}: does this example belong to class c? One logit answers, and only that one is computed. */
 import { warnUnlessAligned } from './alignment.js';
-import { BoundInput, type BoundOwner, disposedError } from './bound-input.js';
+import { BoundInput, type BoundOwner, disposedError, notCalibratedError } from './bound-input.js';
 import { checkBoolean, checkNumber, checkOneOf, checkOptions, checkString, describe, typedArrayLength } from './check.js';
-import { decodeNames } from './class-names.js';
-import { type ClassifierParts, classifierFromFile, classifierFromModel, namesToSave } from './classifier-source.js';
+import { decodeNames, fromNativeNames } from './class-names.js';
+import { type ClassifierParts, classifierFromFile, classifierFromModel } from './classifier-source.js';
 import { checkDataset, type Dataset, type Inputs, type InputType, inputKind } from './dataset.js';
 import { checkDevice, type Device } from './device.js';
 import { OneLogitError, rangeError, typeError } from './errors.js';
 import { type ForeignHeadOptions, foreignHead } from './foreign-head.js';
 import { checkSignal, runJob } from './job.js';
 import type { Loss } from './losses.js';
+import { type ModelMetadata, readMetadata } from './metadata.js';
 import { Model, stateOf } from './model.js';
-import type { ClassStorage } from './native-classifier.js';
+import { type ClassStorage, classStorages } from './native-classifier.js';
 import { checkClassId, checkClassIds, checkExample, checkExamples, scoresArray, toClassIds, unexplained } from './scores.js';
 import { Sources } from './source.js';
 import type { Split } from './split.js';
-
-const storages: readonly ClassStorage[] = ['float32', 'bfloat16', 'int8'];
 
 /** Options of {@link SingleLogitClassifier.load}. */
 export interface ClassifierOptions {
@@ -74,36 +73,34 @@ function sharedInput(type: InputType | null, size: number): Inputs {
 export class SingleLogitClassifier {
   /** Number of classes k. */
   readonly classes: number;
-  /** How the class matrix is kept. */
-  readonly storage: ClassStorage;
   /** Length d of an embedding: what the dot product runs over. */
   readonly features: number;
   readonly #parts: ClassifierParts;
   // The functions of every call, one property away.
   readonly #score: ClassifierParts['native']['score'];
+  readonly #matches: ClassifierParts['native']['matches'];
   readonly #scoreBound: (classId: number) => number | undefined;
   readonly #input: Inputs;
-  readonly #owner: BoundOwner & { disposed: boolean };
-  #thresholds: Float32Array | null;
-  // The thresholds once somebody has asked for them.
-  #active: Float32Array | null = null;
-  #names: readonly string[] | null | undefined;
+  readonly #owner: BoundOwner & { disposed: boolean; matching: boolean };
+  // Of the generation of weights that was in use when somebody last asked.
+  #described: Described;
 
   private constructor(parts: ClassifierParts) {
     const { native, metadata } = parts;
     this.#parts = parts;
     this.classes = native.classes;
     this.features = native.features;
-    this.storage = native.storage;
+    this.#described = { generation: native.number(), metadata, names: undefined };
     this.#owner = {
       classes: native.classes,
       inputSize: native.inputSize,
       kind: inputKind(metadata.layers),
       disposed: false,
-      activeThresholds: () => this.#active ?? this.#activeThresholds(),
+      matching: false,
+      startMatching: () => this.#startMatching('matches'),
     };
     this.#score = native.score;
-    this.#thresholds = native.thresholds ?? null;
+    this.#matches = native.matches;
     this.#input = sharedInput(metadata.inputType, native.inputSize);
     const scoreBound = native.scoreBoundTo(this.#input);
     if (scoreBound === undefined) throw unexplained('scoreBound');
@@ -121,7 +118,7 @@ export class SingleLogitClassifier {
   static async load(source: string | Model, options?: ClassifierOptions): Promise<SingleLogitClassifier> {
     const what = 'SingleLogitClassifier.load';
     const given = checkOptions(options, ['storage', 'memoryMap', 'prefault', 'device'], what);
-    const storage = given.storage === undefined ? undefined : checkOneOf(given.storage, storages, `storage of ${what}`);
+    const storage = given.storage === undefined ? undefined : checkOneOf(given.storage, classStorages, `storage of ${what}`);
     const memoryMap = given.memoryMap === undefined ? false : checkBoolean(given.memoryMap, `memoryMap of ${what}`);
     const prefault = given.prefault === undefined ? false : checkBoolean(given.prefault, `prefault of ${what}`);
     if (prefault && !memoryMap)
@@ -179,8 +176,13 @@ export class SingleLogitClassifier {
    * @throws as {@link SingleLogitClassifier.score}; OneLogitError `ERR_ONELOGIT_NOT_CALIBRATED` without thresholds
    */
   matches(input: Inputs, classId: number): boolean {
-    const thresholds = this.#active ?? this.#activeThresholds();
-    return this.score(input, classId) >= (thresholds[classId] as number);
+    if (!this.#owner.matching) this.#startMatching('matches');
+    const matches = this.#matches(input, classId);
+    if (matches !== undefined) return matches;
+    this.#checkUse('matches');
+    checkExample(input, this.#owner, 'matches');
+    checkClassId(classId, this.#owner, 'matches');
+    throw notCalibratedError('matches');
   }
 
   /**
@@ -268,7 +270,8 @@ export class SingleLogitClassifier {
    * Runs off the event loop. For `recall` only the logits of the true classes are computed; for `precision` all n × k, by blocks.
    * Memory: n × features float32.
    *
-   * @throws TypeError or RangeError naming the option; OneLogitError `ERR_ONELOGIT_NOT_FINITE` for logits that are not finite; `AbortError`
+   * @throws TypeError or RangeError naming the option; OneLogitError `ERR_ONELOGIT_NOT_FINITE` for logits that are not finite,
+   * `ERR_ONELOGIT_RELOADED` if the weights were replaced meanwhile; `AbortError`
    */
   async calibrate(dataset: Dataset, options: CalibrateOptions): Promise<Calibration> {
     const what = 'calibrate';
@@ -286,7 +289,7 @@ export class SingleLogitClassifier {
         'ERR_ONELOGIT_RANGE',
         `Expected a number below 1, which no threshold guarantees, for ${measure} of ${what} but received 1`,
       );
-    const { inputShape, loss } = this.#parts.metadata;
+    const { inputShape } = this.#parts.metadata;
     const checked = checkDataset(dataset, 'dataset', { inputShape, classes: this.classes, kind: this.#owner.kind });
     const sources = new Sources(this.#owner.kind);
     const result = await runJob(
@@ -295,9 +298,7 @@ export class SingleLogitClassifier {
       checkSignal(given.signal, what),
       what,
     );
-    this.#thresholds = result.thresholds;
-    this.#active = null;
-    warnUnlessAligned(loss);
+    warnUnlessAligned(this.#current().metadata.loss);
     return {
       classes: this.classes,
       classesMeetingTarget: result.meetingTarget,
@@ -308,7 +309,41 @@ export class SingleLogitClassifier {
 
   /** The threshold of each class, a copy; null before calibration. */
   get thresholds(): Float32Array | null {
-    return this.#thresholds?.slice() ?? null;
+    this.#checkUse('thresholds');
+    return this.#parts.native.thresholds() ?? null;
+  }
+
+  /**
+   * Replaces the weights by those of a file, at once and as a whole, while any thread goes on asking: an answer is of the old weights or of the
+   * new ones, never of both. Thresholds, class names, preprocessing and storage are replaced with them, thresholds that `calibrate` found
+   * included.
+   *
+   * All classifiers that share these weights move too, each at its next question: those made from the same file (device, inode, size, time of
+   * change) with the same options, in this thread and in all others. An input that was bound before keeps the weights it was bound with. The
+   * memory of the old weights is given back when every classifier has asked something since and no bound input is left.
+   *
+   * Nothing happens if the file is in use already. Of several reloads at once, that which opened its file last stays.
+   *
+   * @param path default: the path this was loaded from. Replace that file by rename, never in place
+   * @throws OneLogitError `ERR_ONELOGIT_RELOAD` for a model of other classes, features or layers; `ERR_ONELOGIT_FILE`, `ERR_ONELOGIT_FORMAT` as
+   * {@link SingleLogitClassifier.load}. The weights in use then stay
+   */
+  async reload(path?: string): Promise<void> {
+    this.#checkUse('reload');
+    const { native, metadata, source } = this.#parts;
+    const from = path === undefined ? source.path : checkString(path, 'path of reload');
+    if (from === null)
+      throw new OneLogitError(
+        'ERR_ONELOGIT_ARGUMENT',
+        'Expected a path for reload of a classifier that was made from a model in memory but received none',
+      );
+    await source.reload(from, native.handle, metadata.inputType);
+  }
+
+  /** A number that changes whenever {@link SingleLogitClassifier.reload} has replaced the weights, here or in another thread. */
+  get generation(): number {
+    this.#checkUse('generation');
+    return this.#parts.native.number();
   }
 
   /**
@@ -318,18 +353,25 @@ export class SingleLogitClassifier {
    * @throws OneLogitError `ERR_ONELOGIT_FILE` with the system's reason
    */
   async save(path: string): Promise<void> {
-    const { native, json, encodedNames } = this.#parts;
     this.#checkUse('save');
-    await native.save(checkString(path, 'path of save'), json, this.#thresholds ?? undefined, namesToSave(encodedNames));
+    await this.#parts.native.save(checkString(path, 'path of save'));
+  }
+
+  /** How the class matrix is kept. */
+  get storage(): ClassStorage {
+    this.#checkUse('storage');
+    return this.#parts.native.storage();
   }
 
   /** One name per class, if the training data had them. Decoded at the first call. */
   get classNames(): readonly string[] | null {
-    if (this.#names === undefined) {
-      const { encodedNames } = this.#parts;
-      this.#names = encodedNames && Object.freeze(decodeNames(encodedNames));
+    const described = this.#current();
+    if (described.names === undefined) {
+      this.#checkUse('classNames');
+      const names = this.#parts.native.classNames();
+      described.names = names ? Object.freeze(decodeNames(fromNativeNames(names))) : null;
     }
-    return this.#names;
+    return described.names;
   }
 
   /** Shape of one example. */
@@ -344,12 +386,12 @@ export class SingleLogitClassifier {
 
   /** The loss the model was trained with; null for a model that was never fitted. */
   get loss(): Loss | null {
-    return this.#parts.metadata.loss;
+    return this.#current().metadata.loss;
   }
 
   /** What the latest fit set aside for validation; null if nothing was. */
   get split(): Split | null {
-    return this.#parts.metadata.split;
+    return this.#current().metadata.split;
   }
 
   /** Gives the native memory back; inputs bound to this classifier end with it. Harmless when repeated. */
@@ -367,15 +409,27 @@ export class SingleLogitClassifier {
     if (this.#owner.disposed) throw disposedError(what);
   }
 
-  #activeThresholds(): Float32Array {
-    this.#checkUse('matches');
-    if (this.#thresholds === null)
-      throw new OneLogitError(
-        'ERR_ONELOGIT_NOT_CALIBRATED',
-        `Expected a calibrated classifier for matches but received one without thresholds: call calibrate(dataset, { recall: 0.9 }) first`,
-      );
-    warnUnlessAligned(this.#parts.metadata.loss);
-    this.#active = this.#thresholds;
-    return this.#active;
+  #startMatching(what: string): void {
+    this.#checkUse(what);
+    if (this.#parts.native.thresholds() === undefined) throw notCalibratedError(what);
+    warnUnlessAligned(this.#current().metadata.loss);
+    this.#owner.matching = true;
   }
+
+  /** What describes the weights in use; of the last ones after `dispose`. */
+  #current(): Described {
+    if (this.#owner.disposed) return this.#described;
+    const { native } = this.#parts;
+    const generation = native.number();
+    if (generation !== this.#described.generation)
+      this.#described = { generation, metadata: readMetadata(native.metadata(), 'the file that was reloaded'), names: undefined };
+    return this.#described;
+  }
+}
+
+interface Described {
+  readonly generation: number;
+  readonly metadata: ModelMetadata;
+  /** Undefined until somebody asks. */
+  names: readonly string[] | null | undefined;
 }

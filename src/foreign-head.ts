@@ -3,16 +3,16 @@
  */
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { checkOptions, checkString, describe } from './check.js';
+import { checkOneOf, checkOptions, checkString, describe } from './check.js';
 import { encodeNames } from './class-names.js';
-import type { ClassifierParts } from './classifier-source.js';
+import { type ClassifierParts, type ClassifierSource, checkInputType, describe as described } from './classifier-source.js';
 import { checkClassNames } from './dataset.js';
 import { checkDevice, type Device } from './device.js';
 import { OneLogitError } from './errors.js';
 import { layers } from './layers.js';
-import { writeMetadata } from './metadata.js';
+import { type ModelMetadata, writeMetadata } from './metadata.js';
 import { native } from './native.js';
-import type { NativeClassifier } from './native-classifier.js';
+import { type ClassStorage, classStorages, type NativeClassifier, type NativeDescription, type NativeHandle } from './native-classifier.js';
 import { noPreprocessing } from './preprocessing.js';
 import { readSafetensorsHeader, type SafetensorsEntry } from './safetensors.js';
 import { version } from './version.js';
@@ -20,9 +20,12 @@ import { version } from './version.js';
 declare module './native.js' {
   interface NativeBinding {
     /** Tensors that have been checked in the files' headers. */
-    foreignHead(head: { weightPath: string; weight: string; biasPath?: string; bias?: string }): Promise<NativeClassifier>;
+    foreignHead(head: NativeHead): Promise<NativeClassifier>;
+    foreignHead(head: NativeHead, replaced: NativeHandle): Promise<undefined>;
   }
 }
+
+type NativeHead = { weightPath: string; weight: string; biasPath?: string; bias?: string; storage: ClassStorage } & NativeDescription;
 
 /** Options of {@link SingleLogitClassifier.fromSafetensors}. */
 export interface ForeignHeadOptions {
@@ -32,6 +35,8 @@ export interface ForeignHeadOptions {
   bias?: string | undefined;
   /** One name per class. */
   classNames?: readonly string[] | undefined;
+  /** How the class matrix is kept, as in {@link ClassifierOptions}. Default `'float32'`. */
+  storage?: ClassStorage | undefined;
   /** Default `'auto'`. */
   device?: Device | undefined;
 }
@@ -48,14 +53,42 @@ function formatError(expected: string, where: string, received: string, cause?: 
 
 export async function foreignHead(path: unknown, options: unknown): Promise<ClassifierParts> {
   const checkedPath = checkString(path, `path of ${what}`);
-  const given = checkOptions(options, ['weight', 'bias', 'classNames', 'device'], what);
+  const given = checkOptions(options, ['weight', 'bias', 'classNames', 'storage', 'device'], what);
   const weightName = checkString(given.weight, `weight of ${what}`);
   const biasName = given.bias === undefined ? undefined : checkString(given.bias, `bias of ${what}`);
+  const storage = given.storage === undefined ? 'float32' : checkOneOf(given.storage, classStorages, `storage of ${what}`);
   const device = checkDevice((given.device ?? 'auto') as Device, `device of ${what}`);
   if (device === 'cuda')
     throw new OneLogitError('ERR_ONELOGIT_UNSUPPORTED', `Expected 'auto' or 'cpu' for device of ${what} but received 'cuda'`);
 
-  const locate = checkedPath.endsWith('.json') ? await readIndex(checkedPath) : () => checkedPath;
+  const wanted: Wanted = { weight: weightName, bias: biasName, storage };
+  const { head, classes, features } = await openHead(checkedPath, wanted);
+  const classNames = checkClassNames(given.classNames, classes, `classNames of ${what}`);
+  const names = classNames ? encodeNames(classNames) : null;
+  const metadata = headMetadata(classes, features, wanted);
+  const source: ClassifierSource = {
+    path: checkedPath,
+    reload: async (from, replaced, inputType) => {
+      const next = await openHead(from, wanted);
+      checkInputType('float32', inputType, from);
+      // Names stay with their classes: a head of another number of them is refused.
+      const nextMetadata = headMetadata(next.classes, next.features, wanted);
+      await native.foreignHead({ ...next.head, ...described(writeMetadata(nextMetadata, version), names) }, replaced);
+    },
+  };
+  const loaded = await native.foreignHead({ ...head, ...described(writeMetadata(metadata, version), names) });
+  return { native: loaded, metadata, source };
+}
+
+interface Wanted {
+  weight: string;
+  bias: string | undefined;
+  storage: ClassStorage;
+}
+
+/** Finds the tensors and checks what their files' headers say of them. */
+async function openHead(path: string, { weight: weightName, bias: biasName, storage }: Wanted) {
+  const locate = path.endsWith('.json') ? await readIndex(path) : () => path;
   const weightPath = locate(weightName);
   const weight = await findTensor(weightPath, weightName, 2, 'a matrix of one row for each class');
   const [classes, features] = weight.shape as [number, number];
@@ -66,25 +99,28 @@ export async function foreignHead(path: unknown, options: unknown): Promise<Clas
     const bias = await findTensor(biasPath, biasName, 1, `${classes} numbers`);
     if (bias.shape[0] !== classes) throw formatError(`${classes} numbers for '${biasName}'`, biasPath, `shape [${bias.shape[0]}]`);
   }
-  const classNames = checkClassNames(given.classNames, classes, `classNames of ${what}`);
-
-  const head = await native.foreignHead({
+  const head = {
     weightPath,
     weight: weightName,
+    storage,
     ...(biasName === undefined || biasPath === undefined ? {} : { biasPath, bias: biasName }),
-  });
-  const metadata = {
+  };
+  return { head, classes, features };
+}
+
+function headMetadata(classes: number, features: number, { bias, storage }: Wanted): ModelMetadata {
+  const stored = storage === 'bfloat16' ? { storage } : {};
+  return {
     inputShape: [features],
-    layers: [layers.dense(classes, { bias: biasName !== undefined, initializer: 'zeros' })],
+    layers: [layers.dense(classes, { bias: bias !== undefined, initializer: 'zeros', ...stored })],
     seed: 0,
-    inputType: 'float32' as const,
+    inputType: 'float32',
     preprocessing: noPreprocessing,
     loss: null,
     split: null,
     trained: true,
     biasInit: null,
   };
-  return { native: head, metadata, json: writeMetadata(metadata, version), encodedNames: classNames ? encodeNames(classNames) : null };
 }
 
 /** The tensor of a name and number of axes, of a floating-point type. */

@@ -1,6 +1,6 @@
 /** Model files: safetensors whose metadata describes the model (metadata.ts). Checkpoints are such files too. */
 import { isDeepStrictEqual } from 'node:util';
-import { checkEncodedNames, type EncodedNames, nativeNames } from './class-names.js';
+import { checkEncodedNames, type EncodedNames, fromNativeNames, nativeNames } from './class-names.js';
 import { OneLogitError } from './errors.js';
 import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
@@ -53,10 +53,5 @@ export async function resumedMetadata(state: ModelState, split: Split | null, pa
 /** The names in a file, checked. */
 export function classNamesOf(file: NativeModelFile, classes: number, path: string): EncodedNames | null {
   if (!file.classNames) return null;
-  const { bytes, offsets } = file.classNames;
-  return checkEncodedNames(
-    { bytes, offsets: new BigInt64Array(offsets.buffer, offsets.byteOffset, offsets.byteLength / 8) },
-    classes,
-    path,
-  );
+  return checkEncodedNames(fromNativeNames(file.classNames), classes, path);
 }

@@ -8,6 +8,7 @@ import type { Preprocessing } from './preprocessing.js';
 
 /** How a class matrix is stored for scoring; int8 has a float32 scale for each class. */
 export type ClassStorage = 'float32' | 'bfloat16' | 'int8';
+export const classStorages: readonly ClassStorage[] = ['float32', 'bfloat16', 'int8'];
 
 /** How a classifier keeps its class matrix. */
 export interface NativeKeeping {
@@ -16,27 +17,44 @@ export interface NativeKeeping {
   prefault?: boolean;
 }
 
-/** The logit of a class; or, for ids and as long an array, their logits in it. */
+/** The logit of a class; whether it reaches the class's threshold; or, for ids and as long an array, their logits in it. */
 export interface NativeBound {
   (classId: number): number | undefined;
+  (classId: number, matches: true): boolean | undefined;
   (classIds: Int32Array, out: Float32Array): true | undefined;
 }
 
 export interface NativeCalibration {
-  thresholds: Float32Array;
   meetingTarget: number;
   withFallback: number;
   withoutPositives: number;
 }
 
+/** What `loadClassifier` and `foreignHead` take to replace the weights of a classifier, and of all that share them. */
+export type NativeHandle = { readonly handle: unique symbol };
+
+/** What a generation of weights is described by. */
+export interface NativeDescription {
+  /** JSON of metadata.ts. */
+  metadata: string;
+  classNames?: NativeNames | undefined;
+}
+
+/** Everything but the sizes is of the generation of weights in use at the time of the call. */
 export interface NativeClassifier {
   readonly classes: number;
   readonly features: number;
   readonly inputSize: number;
-  readonly storage: ClassStorage;
-  /** Of the file, if it has them. */
-  readonly thresholds?: Float32Array;
+  readonly handle: NativeHandle;
+  /** Another one for each generation. */
+  number(): number;
+  metadata(): string;
+  storage(): ClassStorage;
+  /** A copy; undefined before calibration. */
+  thresholds(): Float32Array | undefined;
+  classNames(): NativeNames | undefined;
   score(input: Inputs, classId: number): number | undefined;
+  matches(input: Inputs, classId: number): boolean | undefined;
   scoreMany(input: Inputs, classIds: Int32Array, out: Float32Array): true | undefined;
   scoreBatch(inputs: Inputs, classId: number, out: Float32Array): true | undefined;
   bind(input: Inputs): NativeBound | undefined;
@@ -45,21 +63,25 @@ export interface NativeClassifier {
   /** These copy their inputs. */
   scoreBatchAsync(inputs: Inputs, classId: number): Promise<Float32Array>;
   bindAsync(input: Inputs): Promise<NativeBound>;
+  /** The thresholds are in use when it is done. */
   calibrate(source: NativeSource, measure: 'recall' | 'precision', value: number): NativeJob<NativeCalibration>;
-  /** `classNames` for a classifier made from a model; a file's are copied with its tensors. */
-  save(path: string, metadata: string, thresholds?: Float32Array, classNames?: NativeNames): Promise<void>;
+  save(path: string): Promise<void>;
   dispose(): void;
 }
 
+/** What a file is loaded as. */
+export type NativeLoading = NativeModelSpec & { preprocessing?: Preprocessing } & NativeKeeping & NativeDescription;
+
 declare module './native-model.js' {
   interface NativeModelFile {
-    loadClassifier(spec: NativeModelSpec & { preprocessing?: Preprocessing } & NativeKeeping): Promise<NativeClassifier>;
+    loadClassifier(loading: NativeLoading): Promise<NativeClassifier>;
+    loadClassifier(loading: NativeLoading, replaced: NativeHandle): Promise<undefined>;
   }
 }
 
 declare module './native.js' {
   interface NativeBinding {
     /** A snapshot of the model's weights. */
-    classifierOf(model: NativeModel, keeping: Pick<NativeKeeping, 'storage'>): Promise<NativeClassifier>;
+    classifierOf(model: NativeModel, options: Pick<NativeKeeping, 'storage'> & NativeDescription): Promise<NativeClassifier>;
   }
 }

@@ -37,19 +37,29 @@ async function expectCleanExit(body: string, flags: string[] = []): Promise<stri
   return stdout;
 }
 
-test('workers are terminated while they score, 20 times', async () => {
+// The sanitizers make a worker several times slower.
+const rounds = process.env.ONELOGIT_SANITIZED ? 20 : 100;
+
+test(`workers are terminated while they score and others reload, ${rounds} times`, async () => {
   await expectCleanExit(`
-    for (let round = 0; round < 20; round++) {
+    const { copyFile } = await import('node:fs/promises');
+    const files = [path, path + '.copy'];
+    await copyFile(...files);
+    const shared = await load();
+    for (let round = 0; round < ${rounds}; round++) {
       const worker = inWorker(\`
         const slc = await load();
-        const bound = slc.bind(input);
+        let bound = slc.bind(input);
         parentPort.postMessage(0);
-        for (let i = 0; ; i = (i + 1) % 1000) { slc.score(input, i); slc.scoreBound(i); bound.score(i); slc.scoreMany(input, [i, 0]); }\`);
+        for (let i = 0; ; i = (i + 1) % 1000) {
+          slc.score(input, i); slc.scoreBound(i); bound.score(i); slc.scoreMany(input, [i, 0]);
+          if (i % 10 === 0) bound = slc.bind(input);
+        }\`);
       await once(worker, 'message');
-      await sleep(round * 2);
+      await Promise.all([sleep(round % 40), shared.reload(files[round % 2]), shared.reload(files[(round + 1) % 2])]);
       await worker.terminate();
     }`);
-});
+}, 120_000);
 
 test('workers are terminated while classifiers load, bind, score batches, calibrate and save', async () => {
   await expectCleanExit(`

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <string_view>
 
 #include "addon/dataset.h"
 #include "addon/model.h"
@@ -26,9 +27,10 @@ constexpr const char* thresholds_name = "thresholds";
               std::string("Expected ") + what + " to finish but it was cancelled");
 }
 
-std::shared_ptr<const ClassifierWeights> weights_of(const Scorer& scorer, const char* what) {
-  if (!scorer.weights) disposed(what);
-  return scorer.weights;
+// The generation in use.
+std::shared_ptr<const Generation> generation_of(Scorer& scorer, const char* what) {
+  if (!scorer.ready()) disposed(what);
+  return scorer.now->generation;
 }
 
 Napi::Float32Array float32_to_javascript(Napi::Env env, const std::vector<float>& values) {
@@ -56,10 +58,22 @@ Examples copy_of_examples(Napi::Env env, const Scorer& scorer, const Napi::Value
   return copy;
 }
 
+// How this classifier answers from a generation that was in use a moment ago.
+std::shared_ptr<Scored> scored_of(Scorer& scorer, const std::shared_ptr<const Generation>& generation,
+                                  const char* what) {
+  if (!scorer.ready()) disposed(what);
+  if (scorer.now->generation == generation) return scorer.now;
+  for (const auto& weak : scorer.earlier)
+    if (auto scored = weak.lock(); scored && scored->generation == generation) return scored;
+  auto scored = std::make_shared<Scored>(scorer, generation);
+  scorer.earlier.push_back(scored);
+  return scored;
+}
+
 // scoreBatchAsync(inputs, classId) → Promise<Float32Array>
 Napi::Value score_batch_async(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
   const char* what = "scoreBatchAsync";
-  const auto weights = weights_of(*scorer, what);
+  const auto weights = generation_of(*scorer, what)->weights;
   auto examples = std::make_shared<const Examples>(copy_of_examples(info.Env(), *scorer, info[0]));
   const std::int64_t c = class_id(info.Env(), info[1], weights->matrix().classes());
   if (c < 0)
@@ -76,10 +90,10 @@ Napi::Value score_batch_async(const Napi::CallbackInfo& info, const std::shared_
       .promise;
 }
 
-// bindAsync(input) → Promise of what bind returns
+// bindAsync(input) → Promise of what bind returns, of the generation in use now
 Napi::Value bind_async(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
   const char* what = "bindAsync";
-  const auto weights = weights_of(*scorer, what);
+  const auto generation = generation_of(*scorer, what);
   auto examples = std::make_shared<const Examples>(copy_of_examples(info.Env(), *scorer, info[0]));
   if (examples->count != 1)
     throw Error(ErrorKind::range, "ERR_ONELOGIT_LENGTH",
@@ -90,16 +104,15 @@ Napi::Value bind_async(const Napi::CallbackInfo& info, const std::shared_ptr<Sco
              info.Env(),
              // `keep` holds the scorer. What is captured here is released on the job's thread, where a Scorer must not
              // end.
-             [weights, examples, scorer = scorer.get(), what](Job& job) -> Finish {
-               auto features =
-                   std::make_shared<std::vector<float>>(static_cast<std::size_t>(weights->trunk().feature_size()));
+             [generation, examples, scorer = scorer.get(), what](Job& job) -> Finish {
+               const Trunk& trunk = generation->weights->trunk();
+               auto features = std::make_shared<std::vector<float>>(static_cast<std::size_t>(trunk.feature_size()));
                Trunk::Scratch scratch;
-               if (!weights->trunk().features(examples->bytes.data(), examples->type, 1, scratch, features->data(),
-                                              &job.cancelled))
+               if (!trunk.features(examples->bytes.data(), examples->type, 1, scratch, features->data(),
+                                   &job.cancelled))
                  cancelled(what);
-               return [features, scorer, what](Napi::Env env) -> Napi::Value {
-                 if (!scorer->weights) disposed(what);
-                 return Napi::Value(env, bound_function(env, *scorer, features->data()));
+               return [generation, features, scorer, what](Napi::Env env) -> Napi::Value {
+                 return Napi::Value(env, bound_function(env, scored_of(*scorer, generation, what), features->data()));
                };
              },
              {}, std::move(keep))
@@ -142,16 +155,17 @@ Napi::Value calibration_to_javascript(Napi::Env env, const Calibration& calibrat
   const auto set = [&](const char* name, std::int64_t value) {
     result.Set(name, Napi::Number::New(env, static_cast<double>(value)));
   };
-  result.Set("thresholds", float32_to_javascript(env, calibration.thresholds));
   set("meetingTarget", calibration.meeting_target);
   set("withFallback", calibration.with_fallback);
   set("withoutPositives", calibration.without_positives);
   return result;
 }
 
-// calibrate(source, 'recall' | 'precision', value) → { promise, cancel() }
+// calibrate(source, 'recall' | 'precision', value) → { promise, cancel() }; the thresholds are this classifier's from
+// then on.
 Napi::Value calibrate_job(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
-  const auto weights = weights_of(*scorer, "calibrate");
+  const auto generation = generation_of(*scorer, "calibrate");
+  const auto weights = generation->weights;
   Sources sources;
   auto source = sources.add(info[0].ToObject(), weights->trunk().input_size());
   if (source->classes() > weights->matrix().classes())
@@ -164,60 +178,115 @@ Napi::Value calibrate_job(const Napi::CallbackInfo& info, const std::shared_ptr<
   if (!(target.value > 0.0 && target.value < 1.0))
     throw Error(ErrorKind::range, "ERR_ONELOGIT_RANGE",
                 "Expected a number above 0 and below 1 for calibrate but received " + std::to_string(target.value));
+  std::vector<Napi::ObjectReference> keep;
+  keep.push_back(Napi::Persistent(owner_of(info.Env(), *scorer)));
   return job_to_javascript(
       info.Env(), start_job(
                       info.Env(),
-                      [weights, source, target](Job& job) mutable -> Finish {
+                      [generation, weights, source, target, scorer = scorer.get()](Job& job) mutable -> Finish {
                         Labelled labelled = read_features(weights->trunk(), *source, job.cancelled);
                         source.reset();
                         auto result = std::make_shared<Calibration>(calibrate(
                             weights->matrix(), labelled.features.data(), labelled.labels, target, &job.cancelled));
                         if (result->thresholds.empty()) cancelled("calibrate");
-                        return [result](Napi::Env env) { return calibration_to_javascript(env, *result); };
+                        return [result, generation, scorer](Napi::Env env) {
+                          // Nobody can ask a classifier that was disposed of meanwhile.
+                          if (!scorer->ready()) return calibration_to_javascript(env, *result);
+                          if (scorer->now->generation != generation)
+                            throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOADED",
+                                        "Expected the same weights at the end of calibrate as at its beginning but "
+                                        "received others by reload: calibrate again");
+                          scorer->now->use(std::move(result->thresholds));
+                          return calibration_to_javascript(env, *result);
+                        };
                       },
-                      sources.wake()));
+                      sources.wake(), std::move(keep)));
 }
 
-// save(path, metadata, thresholds?, classNames?) → Promise<void>. Class names of a file are copied with its tensors.
+// Class names as tensors of a file. They refer to the generation.
+std::vector<TensorToWrite> name_tensors(const Generation& generation) {
+  if (generation.name_offsets.empty()) return {};
+  const auto tensor = [](const char* name, const char* dtype, const std::vector<std::byte>& bytes, std::size_t width) {
+    return TensorToWrite{name, dtype, {static_cast<std::int64_t>(bytes.size() / width)}, [&bytes](const auto& sink) {
+                           if (!bytes.empty()) sink(bytes.data(), bytes.size());
+                         }};
+  };
+  return {tensor(name_bytes_tensor, "U8", generation.name_bytes, 1),
+          tensor(name_offsets_tensor, "I64", generation.name_offsets, sizeof(std::int64_t))};
+}
+
+// save(path) → Promise<void>
 Napi::Value save_job(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
-  const auto weights = weights_of(*scorer, "save");
-  const std::string path = info[0].ToString().Utf8Value(), metadata = info[1].ToString().Utf8Value();
-  auto thresholds = std::make_shared<std::vector<float>>();
-  if (!info[2].IsUndefined()) {
-    const ArrayView<float> view = float32_array(info[2], "thresholds");
-    if (view.length != static_cast<std::size_t>(weights->matrix().classes()))
-      throw Error(ErrorKind::range, "ERR_ONELOGIT_LENGTH",
-                  "Expected a threshold for each class but received another number");
-    thresholds->assign(view.data, view.data + view.length);
-  }
-  std::vector<TensorToWrite> names;
-  if (!weights->has_file()) names = class_names_from_javascript(info[3]);
+  const auto generation = generation_of(*scorer, "save");
+  const std::string path = info[0].ToString().Utf8Value();
+  // Another calibration may replace them while they are written.
+  std::shared_ptr<const std::vector<float>> calibrated;
+  if (!scorer->now->calibrated.empty())
+    calibrated = std::make_shared<const std::vector<float>>(scorer->now->calibrated);
   return start_job(info.Env(),
-                   [weights, path, metadata, thresholds, names](Job&) -> Finish {
-                     std::vector<TensorToWrite> tensors = weights->tensors();
-                     tensors.insert(tensors.end(), names.begin(), names.end());
-                     if (!thresholds->empty())
+                   [generation, path, calibrated](Job&) -> Finish {
+                     const ClassifierWeights& weights = *generation->weights;
+                     std::vector<TensorToWrite> tensors = weights.tensors();
+                     if (!weights.has_file()) {  // else they are among the file's
+                       const std::vector<TensorToWrite> names = name_tensors(*generation);
+                       tensors.insert(tensors.end(), names.begin(), names.end());
+                     }
+                     const std::vector<float>& thresholds = calibrated ? *calibrated : generation->thresholds;
+                     if (!thresholds.empty())
                        tensors.push_back({thresholds_name,
                                           "F32",
-                                          {static_cast<std::int64_t>(thresholds->size())},
-                                          [thresholds](const auto& sink) {
-                                            sink(thresholds->data(), thresholds->size() * sizeof(float));
+                                          {static_cast<std::int64_t>(thresholds.size())},
+                                          [&thresholds](const auto& sink) {
+                                            sink(thresholds.data(), thresholds.size() * sizeof(float));
                                           }});
-                     auto entries = weights->metadata();
-                     entries["onelogit"] = metadata;
+                     auto entries = weights.metadata();
+                     entries["onelogit"] = generation->metadata;
                      write_safetensors(path, entries, tensors);
                      return [](Napi::Env env) { return env.Undefined(); };
                    })
       .promise;
 }
 
-std::int64_t bytes_of(const ClassifierWeights& weights) {
-  return static_cast<std::int64_t>(weights.matrix().owned_bytes());
+// What belongs to the generation in use, for the getters of src/classifier.ts.
+Napi::Value number_of(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
+  return Napi::Number::New(info.Env(), static_cast<double>(generation_of(*scorer, "generation")->number));
+}
+Napi::Value metadata_of(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
+  return Napi::String::New(info.Env(), generation_of(*scorer, "metadata")->metadata);
+}
+Napi::Value storage_of(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
+  return Napi::String::New(info.Env(),
+                           std::string(storage_name(generation_of(*scorer, "storage")->weights->matrix().storage())));
+}
+Napi::Value thresholds_of(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
+  const auto generation = generation_of(*scorer, "thresholds");
+  const std::vector<float>& calibrated = scorer->now->calibrated;
+  const std::vector<float>& thresholds = calibrated.empty() ? generation->thresholds : calibrated;
+  return thresholds.empty() ? info.Env().Undefined() : float32_to_javascript(info.Env(), thresholds);
+}
+Napi::Value names_of(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
+  const auto generation = generation_of(*scorer, "classNames");
+  if (generation->name_offsets.empty()) return info.Env().Undefined();
+  return names_to_javascript(info.Env(), generation->name_bytes, generation->name_offsets);
 }
 
-Napi::Object classifier_to_javascript(Napi::Env env, std::shared_ptr<const ClassifierWeights> weights) {
-  const std::int64_t bytes = bytes_of(*weights);
-  const auto scorer = std::make_shared<Scorer>(std::move(weights));
+// A classifier, for `loadClassifier` and `foreignHead` to replace what it and all others of the same weights answer
+// from.
+using Handle = std::weak_ptr<Scorer>;
+Napi::Value handle_to_javascript(Napi::Env env, const std::shared_ptr<Scorer>& scorer) {
+  return Napi::External<Handle>::New(env, new Handle(scorer), [](Napi::BasicEnv, Handle* handle) { delete handle; });
+}
+std::shared_ptr<SharedWeights> weights_from_javascript(const Napi::Value& value) {
+  if (!value.IsExternal()) return nullptr;
+  const std::shared_ptr<Scorer> scorer = value.As<Napi::External<Handle>>().Data()->lock();
+  if (!scorer || !scorer->ready()) disposed("reload");
+  return scorer->shared;
+}
+
+// `loaded`: the memory was taken here, and not by another classifier with the same weights.
+Napi::Object classifier_to_javascript(Napi::Env env, const std::shared_ptr<SharedWeights>& shared, bool loaded) {
+  const auto scorer = std::make_shared<Scorer>(shared);
+  const std::int64_t bytes = loaded ? static_cast<std::int64_t>(scorer->matrix->owned_bytes()) : 0;
   const Napi::Object object = Napi::Object::New(env);
   const auto set = [&](const char* name, std::int64_t value) {
     object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
@@ -225,7 +294,7 @@ Napi::Object classifier_to_javascript(Napi::Env env, std::shared_ptr<const Class
   set("classes", scorer->matrix->classes());
   set("features", scorer->matrix->features());
   set("inputSize", scorer->trunk->input_size());
-  object.Set("storage", std::string(storage_name(scorer->matrix->storage())));
+  object.Set("handle", handle_to_javascript(env, scorer));
   add_scoring_functions(env, object, scorer);
   const auto add = [&](const char* name,
                        Napi::Value (*method)(const Napi::CallbackInfo&, const std::shared_ptr<Scorer>&)) {
@@ -240,10 +309,15 @@ Napi::Object classifier_to_javascript(Napi::Env env, std::shared_ptr<const Class
   add("bindAsync", bind_async);
   add("calibrate", calibrate_job);
   add("save", save_job);
+  add("number", number_of);
+  add("metadata", metadata_of);
+  add("storage", storage_of);
+  add("thresholds", thresholds_of);
+  add("classNames", names_of);
   // The garbage collector should know what this holds back.
   Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
   const auto release = [scorer, bytes](Napi::BasicEnv of) {
-    if (!scorer->weights) return;
+    if (!scorer->shared) return;
     scorer->dispose();
     Napi::MemoryManagement::AdjustExternalMemory(of, -bytes);
   };
@@ -262,15 +336,61 @@ std::optional<ClassStorage> storage_field(const Napi::Object& object) {
   return std::nullopt;
 }
 
-// classifierOf(model, { storage? }) → Promise<NativeClassifier>: a snapshot.
+// What a generation is described by: { metadata, classNames? }
+Generation description_of(const Napi::Object& object) {
+  Generation description;
+  description.metadata = string_field(object, "metadata", "");
+  if (const Napi::Value given = object.Get("classNames"); given.IsObject()) {
+    const Napi::Object names = given.As<Napi::Object>();
+    const auto copy = [&](const char* field, std::vector<std::byte>& to) {
+      const ArrayView<std::uint8_t> from = uint8_array(names.Get(field), field);
+      const auto* const bytes = reinterpret_cast<const std::byte*>(from.data);
+      to.assign(bytes, bytes + from.length);
+    };
+    copy("bytes", description.name_bytes);
+    copy("offsets", description.name_offsets);
+  }
+  return description;
+}
+
+// Tells apart names given by callers: their number, length and hash.
+std::string names_key(const Generation& generation) {
+  const auto hash = [](const std::vector<std::byte>& bytes) {
+    return std::to_string(bytes.size()) + ':' +
+           std::to_string(std::hash<std::string_view>()({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+  };
+  return hash(generation.name_bytes) + ' ' + hash(generation.name_offsets);
+}
+
+// A classifier of the weights under `key`; or, given the weights of others, those of `key` for all of them.
+struct Opening {
+  std::string key;
+  std::uint64_t order;
+  std::shared_ptr<SharedWeights> replaced;  // null: open
+};
+Finish open_or_replace(const Opening& opening, const SharedWeights::Load& load) {
+  if (opening.replaced) {
+    SharedWeights::replace(opening.replaced, opening.key, opening.order, load);
+    return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+  }
+  bool loaded = false;
+  const auto shared = SharedWeights::open(opening.key, opening.order, load, loaded);
+  return [shared, loaded](Napi::Env env) -> Napi::Value { return classifier_to_javascript(env, shared, loaded); };
+}
+
+// classifierOf(model, { storage?, metadata, classNames? }) → Promise<NativeClassifier>: a snapshot.
 Napi::Value classifier_of(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     auto use = std::make_shared<SharedModel::Use>(model_from_javascript(info[0]), false, "SingleLogitClassifier.load");
+    const Napi::Object object = info[1].ToObject();
+    auto generation = std::make_shared<Generation>(description_of(object));
     return start_job(info.Env(),
-                     [use, storage = storage_field(info[1].ToObject())](Job&) -> Finish {
-                       auto weights = ClassifierWeights::snapshot(**use, storage);
-                       return
-                           [weights](Napi::Env env) -> Napi::Value { return classifier_to_javascript(env, weights); };
+                     [use, generation, storage = storage_field(object)](Job&) -> Finish {
+                       generation->weights = ClassifierWeights::snapshot(**use, storage);
+                       const auto shared = SharedWeights::alone(generation);
+                       return [shared](Napi::Env env) -> Napi::Value {
+                         return classifier_to_javascript(env, shared, true);
+                       };
                      })
         .promise;
   });
@@ -291,7 +411,8 @@ std::vector<float> read_thresholds(const SafetensorsFile& file, std::int64_t cla
 
 }  // namespace
 
-Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<const SafetensorsFile> file) {
+Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<const SafetensorsFile> file,
+                            std::uint64_t order) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object object = info[0].ToObject();
     const ModelSpec spec = model_spec_from_javascript(object);
@@ -301,16 +422,18 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
     Preprocessing preprocessing;
     if (const Napi::Value given = object.Get("preprocessing"); given.IsObject())
       preprocessing = preprocessing_from_javascript(given.As<Napi::Object>());
+    const std::string key = file->identity() + " on " + std::string(backend->name()) + ' ' +
+                            string_field(object, "storage", "as stored") + (keeping.memory_map ? " mapped" : "") +
+                            (keeping.prefault ? " at once" : "");
+    auto generation = std::make_shared<Generation>(description_of(object));
     return start_job(info.Env(),
-                     [file, spec, backend, preprocessing, keeping](Job&) -> Finish {
-                       auto weights = ClassifierWeights::load(file, spec, preprocessing, *backend, keeping);
-                       auto thresholds =
-                           std::make_shared<std::vector<float>>(read_thresholds(*file, weights->matrix().classes()));
-                       return [weights, thresholds](Napi::Env env) -> Napi::Value {
-                         const Napi::Object result = classifier_to_javascript(env, weights);
-                         if (!thresholds->empty()) result.Set("thresholds", float32_to_javascript(env, *thresholds));
-                         return result;
-                       };
+                     [opening = Opening{key, order, weights_from_javascript(info[1])}, file, spec, backend,
+                      preprocessing, keeping, generation](Job&) -> Finish {
+                       return open_or_replace(opening, [&] {
+                         generation->weights = ClassifierWeights::load(file, spec, preprocessing, *backend, keeping);
+                         generation->thresholds = read_thresholds(*file, generation->weights->matrix().classes());
+                         return generation;
+                       });
                      })
         .promise;
   });
@@ -318,20 +441,31 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
 
 namespace {
 
-// foreignHead({ weightPath, weight, biasPath?, bias? }) → Promise<NativeClassifier>
+// foreignHead({ weightPath, weight, biasPath?, bias?, storage?, metadata, classNames? }, handle?) →
+// Promise<NativeClassifier>, or of nothing when the weights of the classifier `handle` were replaced
 Napi::Value foreign_head(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object object = info[0].ToObject();
     const auto field = [&](const char* name) { return string_field(object, name, ""); };
+    auto generation = std::make_shared<Generation>(description_of(object));
     return start_job(info.Env(),
                      [weight_path = field("weightPath"), weight = field("weight"), bias_path = field("biasPath"),
-                      bias = field("bias")](Job&) -> Finish {
+                      bias = field("bias"), storage = storage_field(object).value_or(ClassStorage::float32), generation,
+                      replaced = weights_from_javascript(info[1])](Job&) -> Finish {
+                       const std::uint64_t order = SharedWeights::next_order();
                        const SafetensorsFile file = SafetensorsFile::open(weight_path);
                        std::optional<SafetensorsFile> bias_file;
                        if (!bias_path.empty()) bias_file.emplace(SafetensorsFile::open(bias_path));
-                       auto weights = ClassifierWeights::head(file, weight, bias_file ? &*bias_file : nullptr, bias);
-                       return
-                           [weights](Napi::Env env) -> Napi::Value { return classifier_to_javascript(env, weights); };
+                       // Names end where their lengths say, whatever is in them.
+                       const std::string key = "head of " + file.identity() + ' ' + std::to_string(weight.size()) +
+                                               ' ' + weight + ' ' + (bias_file ? bias_file->identity() : "") + ' ' +
+                                               std::to_string(bias.size()) + ' ' + bias + ' ' +
+                                               std::string(storage_name(storage)) + ' ' + names_key(*generation);
+                       return open_or_replace({key, order, replaced}, [&] {
+                         generation->weights =
+                             ClassifierWeights::head(file, weight, bias_file ? &*bias_file : nullptr, bias, storage);
+                         return generation;
+                       });
                      })
         .promise;
   });

@@ -58,6 +58,12 @@ Preprocessing preprocessing_from_javascript(const Napi::Object& object);
 std::vector<Shape> output_shapes(const ModelSpec& spec);
 Napi::Array shape_to_javascript(Napi::Env env, const Shape& shape);
 
+// The tensors of class names in a file: their UTF-8, and k + 1 offsets into it.
+inline constexpr const char* name_bytes_tensor = "class_names.bytes";
+inline constexpr const char* name_offsets_tensor = "class_names.offsets";
+// { bytes: Uint8Array, offsets: Uint8Array }, copied.
+Napi::Object names_to_javascript(Napi::Env env, const std::vector<std::byte>& bytes,
+                                 const std::vector<std::byte>& offsets);
 // { bytes: Uint8Array, offsets: BigInt64Array } as tensors class_names.bytes and class_names.offsets of a file; copied.
 // Nothing for undefined.
 std::vector<TensorToWrite> class_names_from_javascript(const Napi::Value& names);

@@ -5,14 +5,13 @@
 #include "addon/classifier.h"
 #include "addon/model.h"
 #include "format/safetensors.h"
+#include "head/shared_weights.h"
 #include "model/model_file.h"
 
 namespace onelogit::addon {
 namespace {
 
 constexpr const char* metadata_key = "onelogit";
-constexpr const char* bytes_name = "class_names.bytes";
-constexpr const char* offsets_name = "class_names.offsets";
 
 // Names of a million classes take some tens of megabytes.
 constexpr std::int64_t most_name_bytes = std::int64_t{1} << 30;
@@ -42,6 +41,7 @@ Napi::Uint8Array bytes_to_javascript(Napi::Env env, const std::vector<std::byte>
 }
 
 struct OpenedFile {
+  std::uint64_t order;  // of SharedWeights
   SafetensorsFile file;
   bool named = false;
   std::vector<std::byte> name_bytes, name_offsets;
@@ -77,20 +77,24 @@ Napi::Value to_javascript(Napi::Env env, const std::shared_ptr<OpenedFile>& open
   const Napi::Object result = Napi::Object::New(env);
   const auto& metadata = opened->file.metadata();
   if (const auto found = metadata.find(metadata_key); found != metadata.end()) result.Set("metadata", found->second);
-  if (opened->named) {
-    const Napi::Object names = Napi::Object::New(env);
-    names.Set("bytes", bytes_to_javascript(env, opened->name_bytes));
-    names.Set("offsets", bytes_to_javascript(env, opened->name_offsets));
-    result.Set("classNames", names);
-  }
+  if (opened->named) result.Set("classNames", names_to_javascript(env, opened->name_bytes, opened->name_offsets));
   result.Set("load", Napi::Function::New(env, [opened](const Napi::CallbackInfo& info) { return load(info, opened); }));
   result.Set("loadClassifier", Napi::Function::New(env, [opened](const Napi::CallbackInfo& info) {
-               return load_classifier(info, std::shared_ptr<const SafetensorsFile>(opened, &opened->file));
+               return load_classifier(info, std::shared_ptr<const SafetensorsFile>(opened, &opened->file),
+                                      opened->order);
              }));
   return result;
 }
 
 }  // namespace
+
+Napi::Object names_to_javascript(Napi::Env env, const std::vector<std::byte>& bytes,
+                                 const std::vector<std::byte>& offsets) {
+  const Napi::Object names = Napi::Object::New(env);
+  names.Set("bytes", bytes_to_javascript(env, bytes));
+  names.Set("offsets", bytes_to_javascript(env, offsets));
+  return names;
+}
 
 std::vector<TensorToWrite> class_names_from_javascript(const Napi::Value& names) {
   if (!names.IsObject()) return {};
@@ -109,8 +113,8 @@ std::vector<TensorToWrite> class_names_from_javascript(const Napi::Value& names)
   // An Int64 array's bytes: node-addon-api has no view of it that takes shared memory, and none is needed.
   const ArrayView<std::uint8_t> raw = uint8_array(object.Get("offsets"), "offsets of the class names");
   const auto offsets = copy(raw.data, raw.length);
-  return {{bytes_name, "U8", {static_cast<std::int64_t>(bytes->size())}, writer(bytes)},
-          {offsets_name, "I64", {static_cast<std::int64_t>(offsets->size() / 8)}, writer(offsets)}};
+  return {{name_bytes_tensor, "U8", {static_cast<std::int64_t>(bytes->size())}, writer(bytes)},
+          {name_offsets_tensor, "I64", {static_cast<std::int64_t>(offsets->size() / 8)}, writer(offsets)}};
 }
 
 Napi::Value save(Napi::Env env, const std::shared_ptr<SharedModel>& model, const std::string& path,
@@ -133,16 +137,18 @@ Napi::Value open_model_file(const Napi::CallbackInfo& info) {
     return start_job(
                info.Env(),
                [path](Job&) -> Finish {
-                 auto opened = std::make_shared<OpenedFile>(OpenedFile{SafetensorsFile::open(path), false, {}, {}});
-                 const bool bytes = opened->file.find(bytes_name) != nullptr;
-                 const bool offsets = opened->file.find(offsets_name) != nullptr;
+                 auto opened = std::make_shared<OpenedFile>(
+                     OpenedFile{SharedWeights::next_order(), SafetensorsFile::open(path), false, {}, {}});
+                 const bool bytes = opened->file.find(name_bytes_tensor) != nullptr;
+                 const bool offsets = opened->file.find(name_offsets_tensor) != nullptr;
                  if (bytes != offsets)
-                   reject(opened->file, std::string("both or none of '") + bytes_name + "' and '" + offsets_name + "'",
+                   reject(opened->file,
+                          std::string("both or none of '") + name_bytes_tensor + "' and '" + name_offsets_tensor + "'",
                           "one of them");
                  if (bytes) {
                    opened->named = true;
-                   opened->name_bytes = read_bytes(opened->file, bytes_name, "U8");
-                   opened->name_offsets = read_bytes(opened->file, offsets_name, "I64");
+                   opened->name_bytes = read_bytes(opened->file, name_bytes_tensor, "U8");
+                   opened->name_offsets = read_bytes(opened->file, name_offsets_tensor, "I64");
                  }
                  return [opened](Napi::Env env) { return to_javascript(env, opened); };
                })

@@ -3,22 +3,71 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <type_traits>
+#include <utility>
 
 namespace onelogit::addon {
 
-Scorer::Scorer(std::shared_ptr<const ClassifierWeights> scored)
-    : weights(std::move(scored)),
-      trunk(&weights->trunk()),
-      matrix(&weights->matrix()),
-      features(static_cast<std::size_t>(trunk->feature_size())) {
-  // The buffers of a pass are made now.
+namespace {
+
+// What a scorer that was disposed of compares with.
+constexpr std::uint64_t no_generation = 0;
+const std::atomic<std::uint64_t> none{no_generation};
+
+}  // namespace
+
+Scored::Scored(Scorer& of, std::shared_ptr<const Generation> from)
+    : scorer(of),
+      generation(std::move(from)),
+      trunk(&generation->weights->trunk()),
+      matrix(&generation->weights->matrix()),
+      thresholds(generation->thresholds.empty() ? nullptr : generation->thresholds.data()) {}
+
+void Scored::use(std::vector<float> calibrated_thresholds) {
+  calibrated = std::move(calibrated_thresholds);
+  thresholds = calibrated.data();
+}
+
+void Scored::dispose() {
+  trunk = nullptr;
+  matrix = nullptr;
+  thresholds = nullptr;
+  generation.reset();
+  calibrated = {};
+}
+
+Scorer::Scorer(std::shared_ptr<SharedWeights> weights) : latest(&weights->number()), shared(std::move(weights)) {
+  refresh();
+  features.resize(static_cast<std::size_t>(trunk->feature_size()));
+  // The buffers of a pass are made now. Later generations need the same.
   const std::vector<std::byte> example(static_cast<std::size_t>(trunk->input_size()) * 4);
   trunk->features(example.data(), trunk->takes_integers() ? ExampleType::int32 : ExampleType::float32, 1, scratch,
                   features.data());
 }
 
+void Scorer::refresh() {
+  std::shared_ptr<SharedWeights> newest = shared;
+  auto next = std::make_shared<Scored>(*this, SharedWeights::current(newest));
+  std::erase_if(earlier, [](const auto& scored) { return scored.expired(); });
+  if (now) earlier.push_back(now);
+  // Nothing below throws.
+  const std::shared_ptr<Scored> before = std::exchange(now, std::move(next));
+  shared = std::move(newest);
+  latest = &shared->number();
+  number = now->generation->number;
+  trunk = now->trunk;
+  matrix = now->matrix;
+  if (before && before.use_count() == 1) release_elsewhere(std::move(before->generation));
+}
+
 void Scorer::dispose() {
-  weights.reset();
+  for (const auto& weak : earlier)
+    if (const auto scored = weak.lock()) scored->dispose();
+  if (now) now->dispose();
+  now.reset();
+  shared.reset();
+  latest = &none;
+  number = no_generation;
   trunk = nullptr;
   matrix = nullptr;
   scratch = Trunk::Scratch();
@@ -87,9 +136,9 @@ napi_value number(napi_env env, float value) {
   napi_create_double(env, static_cast<double>(value), &result);
   return result;
 }
-napi_value yes(napi_env env) {
+napi_value boolean(napi_env env, bool value) {
   napi_value result = nullptr;
-  napi_get_boolean(env, true, &result);
+  napi_get_boolean(env, value, &result);
   return result;
 }
 
@@ -102,7 +151,10 @@ napi_value called(napi_env env, napi_callback_info info, Body body) noexcept {
   if (napi_get_cb_info(env, info, &count, arguments, nullptr, &data) != napi_ok) return nullptr;
   try {
     try {
-      return body(*static_cast<Data*>(data), arguments);
+      if constexpr (std::is_invocable_v<Body, Data&, napi_value*, std::size_t>)
+        return body(*static_cast<Data*>(data), arguments, count);
+      else
+        return body(*static_cast<Data*>(data), arguments);
     } catch (const Napi::Error& error) {
       error.ThrowAsJavaScriptException();
     } catch (const std::exception& error) {
@@ -128,11 +180,21 @@ const float* features_of(napi_env env, Scorer& scorer, napi_value input) {
 
 napi_value score(napi_env env, napi_callback_info info) {
   return called<2, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
-    if (scorer.matrix == nullptr) return nullptr;
+    if (!scorer.ready()) return nullptr;
     const std::int64_t c = class_id(env, arguments[1], scorer.matrix->classes());
     if (c < 0) return nullptr;
     const float* features = features_of(env, scorer, arguments[0]);
     return features == nullptr ? nullptr : number(env, scorer.matrix->score(features, c));
+  });
+}
+
+napi_value matches(napi_env env, napi_callback_info info) {
+  return called<2, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
+    if (!scorer.ready() || scorer.now->thresholds == nullptr) return nullptr;
+    const std::int64_t c = class_id(env, arguments[1], scorer.matrix->classes());
+    if (c < 0) return nullptr;
+    const float* features = features_of(env, scorer, arguments[0]);
+    return features == nullptr ? nullptr : boolean(env, scorer.matrix->score(features, c) >= scorer.now->thresholds[c]);
   });
 }
 
@@ -154,18 +216,18 @@ bool many_arguments(napi_env env, Scorer& scorer, const ClassMatrix& matrix, nap
 napi_value score_many(napi_env env, napi_callback_info info) {
   return called<3, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
     float* out = nullptr;
-    if (scorer.matrix == nullptr || !many_arguments(env, scorer, *scorer.matrix, arguments[1], arguments[2], out))
+    if (!scorer.ready() || !many_arguments(env, scorer, *scorer.matrix, arguments[1], arguments[2], out))
       return nullptr;
     const float* features = features_of(env, scorer, arguments[0]);
     if (features == nullptr) return nullptr;
     scorer.matrix->score_many(features, scorer.ids.data(), static_cast<std::int64_t>(scorer.ids.size()), out);
-    return yes(env);
+    return boolean(env, true);
   });
 }
 
 napi_value score_batch(napi_env env, napi_callback_info info) {
   return called<3, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
-    if (scorer.matrix == nullptr) return nullptr;
+    if (!scorer.ready()) return nullptr;
     const std::int64_t c = class_id(env, arguments[1], scorer.matrix->classes());
     ExampleView view;
     void* out = nullptr;
@@ -174,43 +236,48 @@ napi_value score_batch(napi_env env, napi_callback_info info) {
       return nullptr;
     const auto row = static_cast<std::size_t>(scorer.trunk->input_size());
     if (view.length % row != 0 || view.length / row != m) return nullptr;
-    score_examples(*scorer.weights, view, static_cast<std::int64_t>(m), c, static_cast<float*>(out), nullptr);
-    return yes(env);
+    score_examples(*scorer.now->generation->weights, view, static_cast<std::int64_t>(m), c, static_cast<float*>(out),
+                   nullptr);
+    return boolean(env, true);
   });
 }
 
 napi_value bind(napi_env env, napi_callback_info info) {
   return called<1, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
-    if (scorer.matrix == nullptr) return nullptr;
+    if (!scorer.ready()) return nullptr;
     const float* features = features_of(env, scorer, arguments[0]);
-    return features == nullptr ? nullptr : bound_function(env, scorer, features);
+    return features == nullptr ? nullptr : bound_function(env, scorer.now, features);
   });
 }
 
 // A bound input: this, and then its features, in an ArrayBuffer that only its function holds.
 struct alignas(64) BoundFeatures {
-  Scorer* scorer;
+  const Scored* scored;
   const float* values() const { return reinterpret_cast<const float*>(this + 1); }
 };
 
 napi_value score_features(napi_env env, napi_callback_info info) {
   return called<2, const BoundFeatures>(
-      env, info, [env](const BoundFeatures& bound, napi_value* arguments) -> napi_value {
-        const ClassMatrix* matrix = bound.scorer->matrix;
+      env, info, [env](const BoundFeatures& bound, napi_value* arguments, std::size_t count) -> napi_value {
+        const ClassMatrix* matrix = bound.scored->matrix;
         if (matrix == nullptr) return nullptr;
         const std::int64_t c = class_id(env, arguments[0], matrix->classes());
-        if (c >= 0) return number(env, matrix->score(bound.values(), c));
+        if (c >= 0 && count < 2) return number(env, matrix->score(bound.values(), c));
+        if (c >= 0) {
+          const float* thresholds = bound.scored->thresholds;
+          return thresholds == nullptr ? nullptr : boolean(env, matrix->score(bound.values(), c) >= thresholds[c]);
+        }
         float* out = nullptr;
-        std::vector<std::int32_t>& ids = bound.scorer->ids;
-        if (!many_arguments(env, *bound.scorer, *matrix, arguments[0], arguments[1], out)) return nullptr;
+        std::vector<std::int32_t>& ids = bound.scored->scorer.ids;
+        if (!many_arguments(env, bound.scored->scorer, *matrix, arguments[0], arguments[1], out)) return nullptr;
         matrix->score_many(bound.values(), ids.data(), static_cast<std::int64_t>(ids.size()), out);
-        return yes(env);
+        return boolean(env, true);
       });
 }
 
 napi_value score_bound(napi_env env, napi_callback_info info) {
   return called<1, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
-    if (scorer.matrix == nullptr) return nullptr;
+    if (!scorer.ready()) return nullptr;
     const std::int64_t c = class_id(env, arguments[0], scorer.matrix->classes());
     return c < 0 ? nullptr : number(env, scorer.matrix->score(features_of(scorer, scorer.input), c));
   });
@@ -220,20 +287,51 @@ void check(napi_env env, napi_status status) {
   if (status != napi_ok) throw Napi::Error::New(env);
 }
 
-// A function whose callback data is the Scorer, or lies in `memory`; it keeps both alive.
-napi_value function_of(napi_env env, const Scorer& scorer, const char* name, napi_callback callback, void* data,
+// A function with callback data, which `owner` and `memory` keep alive.
+napi_value function_of(napi_env env, napi_value owner, const char* name, napi_callback callback, void* data,
                        napi_value memory = nullptr) {
   napi_value function = nullptr;
   check(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data, &function));
-  check(env, napi_set_named_property(env, function, "owner", owner_of(env, scorer)));
+  check(env, napi_set_named_property(env, function, "owner", owner));
   if (memory != nullptr) check(env, napi_set_named_property(env, function, "memory", memory));
   return function;
+}
+
+// What a holder keeps.
+struct Held {
+  std::shared_ptr<Scorer> scorer;
+  std::shared_ptr<Scored> scored;
+  napi_ref reference = nullptr;
+};
+
+// The object that keeps a Scored alive; another one if that of earlier bound inputs was collected.
+napi_value holder_of(napi_env env, const std::shared_ptr<Scored>& scored) {
+  napi_value holder = nullptr;
+  if (scored->holder != nullptr) check(env, napi_get_reference_value(env, scored->holder, &holder));
+  if (holder != nullptr) return holder;
+  auto held = std::make_unique<Held>(Held{scored->scorer.shared_from_this(), scored});
+  check(env, napi_create_object(env, &holder));
+  check(env, napi_create_reference(env, holder, 0, &held->reference));
+  const napi_status status = napi_add_finalizer(
+      env, holder, held.get(),
+      [](napi_env of, void* data, void*) {
+        const std::unique_ptr<Held> released(static_cast<Held*>(data));
+        napi_delete_reference(of, released->reference);
+        if (released->scored->holder == released->reference) released->scored->holder = nullptr;
+      },
+      nullptr, nullptr);
+  if (status != napi_ok) {
+    napi_delete_reference(env, held->reference);
+    check(env, status);
+  }
+  scored->holder = held.release()->reference;
+  return holder;
 }
 
 // Shared memory cannot be detached, and this array's is not let go: the pointer stays good.
 napi_value score_bound_to(napi_env env, napi_callback_info info) {
   return called<1, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
-    if (scorer.matrix == nullptr || scorer.input.data != nullptr) return nullptr;
+    if (!scorer.ready() || scorer.input.data != nullptr) return nullptr;
     ExampleView view;
     napi_value buffer = nullptr;
     bool detachable = true;
@@ -241,7 +339,8 @@ napi_value score_bound_to(napi_env env, napi_callback_info info) {
         napi_get_typedarray_info(env, arguments[0], nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
         napi_is_arraybuffer(env, buffer, &detachable) != napi_ok || detachable)
       return nullptr;
-    const napi_value function = function_of(env, scorer, "scoreBound", score_bound, &scorer, arguments[0]);
+    const napi_value function =
+        function_of(env, owner_of(env, scorer), "scoreBound", score_bound, &scorer, arguments[0]);
     scorer.input = view;
     return function;
   });
@@ -249,16 +348,16 @@ napi_value score_bound_to(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-napi_value bound_function(napi_env env, Scorer& scorer, const float* features) {
-  const std::size_t bytes = static_cast<std::size_t>(scorer.matrix->features()) * sizeof(float);
+napi_value bound_function(napi_env env, const std::shared_ptr<Scored>& scored, const float* features) {
+  const std::size_t bytes = static_cast<std::size_t>(scored->matrix->features()) * sizeof(float);
   std::size_t space = sizeof(BoundFeatures) + bytes + alignof(BoundFeatures);
   void* memory = nullptr;
   napi_value buffer = nullptr;
   check(env, napi_create_arraybuffer(env, space, &memory, &buffer));
-  auto* bound =
-      new (std::align(alignof(BoundFeatures), sizeof(BoundFeatures) + bytes, memory, space)) BoundFeatures{&scorer};
+  auto* bound = new (std::align(alignof(BoundFeatures), sizeof(BoundFeatures) + bytes, memory, space))
+      BoundFeatures{scored.get()};
   std::memcpy(bound + 1, features, bytes);
-  return function_of(env, scorer, "score", score_features, bound, buffer);
+  return function_of(env, holder_of(env, scored), "score", score_features, bound, buffer);
 }
 
 Napi::Object owner_of(Napi::Env env, const Scorer& scorer) {
@@ -281,9 +380,10 @@ void add_scoring_functions(Napi::Env env, const Napi::Object& object, const std:
                  nullptr, nullptr));
   static_cast<void>(held.release());  // the finalizer's now
   const auto add = [&](const char* name, napi_callback callback) {
-    object.Set(name, Napi::Value(env, function_of(env, *scorer, name, callback, scorer.get())));
+    object.Set(name, Napi::Value(env, function_of(env, owner, name, callback, scorer.get())));
   };
   add("score", score);
+  add("matches", matches);
   add("scoreMany", score_many);
   add("scoreBatch", score_batch);
   add("bind", bind);

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "addon/addon.h"
-#include "head/classifier_weights.h"
+#include "head/shared_weights.h"
 
 namespace onelogit::addon {
 
@@ -22,16 +22,46 @@ struct ExampleView {
   ExampleType type = ExampleType::float32;
 };
 
-// Used on its environment's JavaScript thread only. Jobs hold the weights, never this. One JavaScript object, `owner`,
-// owns it; every function keeps that object alive through a property, so the functions themselves need no finalizer:
-// thousands of bound inputs a second come and go in one turn of the event loop, before any finalizer would run.
-struct Scorer {
-  explicit Scorer(std::shared_ptr<const ClassifierWeights> scored);
+struct Scorer;
+
+// One generation of weights as one classifier answers from it. A bound input holds on to its own, past a reload.
+struct Scored {
+  Scored(Scorer& of, std::shared_ptr<const Generation> from);
+  void use(std::vector<float> calibrated_thresholds);
   void dispose();
 
-  std::shared_ptr<const ClassifierWeights> weights;  // null once disposed of
-  const Trunk* trunk = nullptr;                      // the same
+  Scorer& scorer;
+  std::shared_ptr<const Generation> generation;  // null once disposed of
+  const Trunk* trunk;                            // the same
+  const ClassMatrix* matrix;
+  const float* thresholds;        // null: not calibrated
+  std::vector<float> calibrated;  // here, instead of the file's
+  napi_ref holder = nullptr;      // weak: the JavaScript object that bound inputs keep alive, while there is one
+};
+
+// Used on its environment's JavaScript thread only. Jobs hold the weights, never this. One JavaScript object, `owner`,
+// owns it; every function keeps that object, or a Scored's holder, alive through a property, so the functions
+// themselves need no finalizer: thousands of bound inputs a second come and go in one turn of the event loop, before
+// any finalizer would run.
+struct Scorer : std::enable_shared_from_this<Scorer> {
+  explicit Scorer(std::shared_ptr<SharedWeights> weights);
+  // Moves on to the generation that is in use now.
+  void refresh();
+  void dispose();
+
+  // False once disposed of. Every question begins with it: `matrix` and `trunk` are then the latest.
+  bool ready() {
+    if (latest->load(std::memory_order_acquire) != number) refresh();
+    return matrix != nullptr;
+  }
+
+  const std::atomic<std::uint64_t>* latest;  // of `shared`
+  std::uint64_t number = 0;                  // of what is below
+  const Trunk* trunk = nullptr;              // null once disposed of
   const ClassMatrix* matrix = nullptr;
+  std::shared_ptr<Scored> now;
+  std::vector<std::weak_ptr<Scored>> earlier;  // those that bound inputs may hold
+  std::shared_ptr<SharedWeights> shared;
   Trunk::Scratch scratch;
   std::vector<float> features;    // of the example asked about
   std::vector<std::int32_t> ids;  // of scoreMany, copied: shared memory may change after it was checked
@@ -41,9 +71,11 @@ struct Scorer {
 
 // Adds to `object`:
 //   score(input, classId)            → the logit
+//   matches(input, classId)          → whether it reaches the class's threshold; undefined without thresholds
 //   scoreMany(input, classIds, out)  → true; one logit for each id in `out`
 //   scoreBatch(inputs, classId, out) → true; one logit for each example in `out`
-//   bind(input)                      → a function: (classId) → the logit, (classIds, out) → true
+//   bind(input)                      → a function: (classId) → the logit, (classId, anything) → whether it matches,
+//                                      (classIds, out) → true
 //   scoreBoundTo(array)              → a function: (classId) → the logit of what the array holds at that moment
 // All answer undefined for wrong arguments, and after dispose.
 void add_scoring_functions(Napi::Env env, const Napi::Object& object, const std::shared_ptr<Scorer>& scorer);
@@ -51,8 +83,8 @@ void add_scoring_functions(Napi::Env env, const Napi::Object& object, const std:
 // The object that owns a Scorer, while one of its functions is alive.
 Napi::Object owner_of(Napi::Env env, const Scorer& scorer);
 
-// What `bind` returns, for features that were computed elsewhere. The owner must be alive.
-napi_value bound_function(napi_env env, Scorer& scorer, const float* features);
+// What `bind` returns, for features that were computed elsewhere from that generation. The scorer must be alive.
+napi_value bound_function(napi_env env, const std::shared_ptr<Scored>& scored, const float* features);
 
 // An integer in [0, classes), or −1 for anything else.
 std::int64_t class_id(napi_env env, napi_value value, std::int64_t classes);

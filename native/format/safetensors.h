@@ -36,6 +36,9 @@ class SafetensorsFile {
   ~SafetensorsFile();
 
   const std::string& path() const;
+  // Device, inode, size and time of the last change when it was opened: equal for the same file under any name, another
+  // for what replaces it. Empty for bytes in memory.
+  const std::string& identity() const;
   const std::map<std::string, std::string>& metadata() const;
   const std::vector<TensorEntry>& tensors() const;  // in order of `begin`
   const TensorEntry* find(const std::string& name) const;

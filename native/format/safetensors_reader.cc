@@ -30,6 +30,16 @@ static_assert(std::endian::native == std::endian::little, "safetensors are littl
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
+std::string identity_of(const struct stat& status) {
+#ifdef __APPLE__
+  const struct timespec& changed = status.st_mtimespec;
+#else
+  const struct timespec& changed = status.st_mtim;
+#endif
+  return std::to_string(status.st_dev) + ':' + std::to_string(status.st_ino) + ':' + std::to_string(status.st_size) +
+         ':' + std::to_string(changed.tv_sec) + '.' + std::to_string(changed.tv_nsec);
+}
+
 class Descriptor {
  public:
   Descriptor() = default;
@@ -50,7 +60,7 @@ class Descriptor {
 struct SafetensorsFile::Implementation {
   Implementation(std::string path_, int descriptor_) : path(std::move(path_)), descriptor(descriptor_) {}
 
-  std::string path;
+  std::string path, identity;
   Descriptor descriptor;                  // of an opened file; or
   std::span<const std::uint8_t> bytes{};  // the whole file in memory
   std::uint64_t data_start = 0, data_bytes = 0;
@@ -131,6 +141,7 @@ SafetensorsFile SafetensorsFile::open(const std::string& path) {
     fail_file("a regular file for " + path, S_ISDIR(status.st_mode)    ? "a directory"
                                             : S_ISFIFO(status.st_mode) ? "a FIFO"
                                                                        : "a device or socket");
+  implementation->identity = identity_of(status);
   implementation->parse(static_cast<std::uint64_t>(status.st_size));
   return SafetensorsFile(std::move(implementation));
 }
@@ -143,6 +154,7 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::uint8_t> bytes, cons
 }
 
 const std::string& SafetensorsFile::path() const { return implementation_->path; }
+const std::string& SafetensorsFile::identity() const { return implementation_->identity; }
 const std::map<std::string, std::string>& SafetensorsFile::metadata() const { return implementation_->header.metadata; }
 const std::vector<TensorEntry>& SafetensorsFile::tensors() const { return implementation_->header.tensors; }
 

@@ -196,7 +196,7 @@ std::shared_ptr<const ClassifierWeights> ClassifierWeights::snapshot(const Model
 std::shared_ptr<const ClassifierWeights> ClassifierWeights::head(const SafetensorsFile& weight_file,
                                                                  const std::string& weight,
                                                                  const SafetensorsFile* bias_file,
-                                                                 const std::string& bias) {
+                                                                 const std::string& bias, ClassStorage storage) {
   const TensorEntry* const rows = weight_file.find(weight);
   if (rows == nullptr || rows->shape.size() != 2)
     throw Error(ErrorKind::operation, "ERR_ONELOGIT_FORMAT",
@@ -208,7 +208,7 @@ std::shared_ptr<const ClassifierWeights> ClassifierWeights::head(const Safetenso
   spec.layers.back().units = rows->shape[0];
   spec.layers.back().bias = bias_file != nullptr;
   make_layer(spec.layers.back(), spec.input_shape);  // checks the sizes
-  ClassMatrix matrix(rows->shape[0], rows->shape[1], bias_file != nullptr);
+  ClassMatrix matrix(rows->shape[0], rows->shape[1], bias_file != nullptr, storage);
   read_rows(weight_file, *rows, matrix);
   if (bias_file != nullptr) {
     const TensorEntry* const numbers = bias_file->find(bias);

@@ -31,7 +31,8 @@ class ClassifierWeights {
   // A bare head from two tensors, k×d and k (null: no bias), of whatever floating-point type. Throws
   // ERR_ONELOGIT_FORMAT.
   static std::shared_ptr<const ClassifierWeights> head(const SafetensorsFile& weight_file, const std::string& weight,
-                                                       const SafetensorsFile* bias_file, const std::string& bias);
+                                                       const SafetensorsFile* bias_file, const std::string& bias,
+                                                       ClassStorage storage = ClassStorage::float32);
   // A snapshot: what happens to the model afterwards changes nothing here. Empty: as the model stores it.
   static std::shared_ptr<const ClassifierWeights> snapshot(const Model& model, std::optional<ClassStorage> storage);
 

@@ -17,13 +17,19 @@ Trunk::Trunk(const ModelSpec& spec, const Preprocessing& preprocessing, Backend&
     : backend_(backend),
       preprocessing_(preprocessing),
       input_(input_kind(spec)),
-      input_size_(shape_size(spec.input_shape)) {
+      input_size_(shape_size(spec.input_shape)),
+      architecture_(describe_shape(spec.input_shape)) {
   Shape shape = spec.input_shape;
   const std::size_t last = last_dense_layer(spec);
   for (std::size_t i = 0; i < last; ++i) {
     Step step;
     step.layer = make_layer(spec.layers[i], shape);
     shape = step.layer->output_shape();
+    // Copies of what is there already: flatten, and dropout when nothing is dropped.
+    const bool computes = !step.layer->memory().identity && step.layer->type() != "dropout";
+    if (computes) architecture_ += ", " + std::string(step.layer->type()) + " " + describe_shape(shape);
+    if (step.layer->type() == "embedding")
+      architecture_ += " of " + std::to_string(step.layer->tensor_specs().front().shape.front());
     widest_ = std::max(widest_, shape_size(shape));
     for (const TensorSpec& tensor : step.layer->tensor_specs()) {
       step.memory.emplace_back(backend, bytes_of(shape_size(tensor.shape)));
@@ -36,8 +42,7 @@ Trunk::Trunk(const ModelSpec& spec, const Preprocessing& preprocessing, Backend&
       fold(steps_.back(), step, spec.layers[i].epsilon);
       continue;
     }
-    // Copies of what is there already: flatten, and dropout when nothing is dropped.
-    if (step.layer->memory().identity || step.layer->type() == "dropout") continue;
+    if (!computes) continue;
     steps_.push_back(std::move(step));
   }
   feature_size_ = shape_size(shape);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "layer/layer.h"
@@ -30,6 +31,9 @@ class Trunk {
   std::int64_t feature_size() const { return feature_size_; }
   // Whether the features of a float32 example are the example itself.
   bool is_identity() const { return identity_; }
+  // "[28, 28], dense [500], relu [500]": the input, and what computes with the shape that it makes. Trunks of the same
+  // text need the same buffers.
+  const std::string& architecture() const { return architecture_; }
   // Rows of a chunk of `features`.
   std::int64_t rows_at_once() const { return rows_at_once_; }
 
@@ -61,6 +65,7 @@ class Trunk {
   InputKind input_;
   std::int64_t input_size_ = 0, feature_size_ = 0, widest_ = 1, rows_at_once_ = 1;
   bool identity_ = false;
+  std::string architecture_;
   std::vector<Step> steps_;
 };
 
