@@ -13,6 +13,13 @@ export const residentBytes = () => field('/proc/self/status', 'VmRSS');
 /** The most it ever held. */
 export const peakBytes = () => field('/proc/self/status', 'VmHWM');
 
+/** Bytes of main memory this process holds now: all, what is its own alone, what is pages of files. */
+export const memoryOf = () => ({
+  resident: residentBytes(),
+  anonymous: field('/proc/self/status', 'RssAnon'),
+  file: field('/proc/self/status', 'RssFile'),
+});
+
 /** Bytes that new programs can have without swapping. */
 export const availableBytes = () => field('/proc/meminfo', 'MemAvailable');
 

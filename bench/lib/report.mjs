@@ -10,7 +10,7 @@ export function table(header, rows, leftColumns = 1) {
 export function provenance({ date, commit, machine, versions, command }) {
   return [
     `Measured ${date.slice(0, 10)} at commit ${commit} on ${machine.cpu} (${machine.instructionSets.join(', ')}), ${machine.threads} processors,`,
-    `${machine.memoryGiB} GiB, ${machine.system}, Node ${versions.node}, matrix products by ${versions.cpu.blas}, PyTorch ${versions.pytorch};`,
+    `${machine.memoryGiB} GiB, ${machine.system}, Node ${versions.node}, matrix products by ${versions.cpu.blas}${versions.pytorch ? `, PyTorch ${versions.pytorch}` : ''};`,
     `load average before: ${machine.loadAverageBefore.toFixed(2)}.`,
     '',
     `    ${command}`,
