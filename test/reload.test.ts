@@ -252,6 +252,43 @@ describe('reload', () => {
     expect(slc.thresholds![0]).toBeCloseTo(2, 3);
   });
 
+  it('survives a link that points elsewhere at every moment', async () => {
+    const good = [await write(1, 'good-1'), await write(2, 'good-2')];
+    await copyFile(good[0]!, at('cut'));
+    await truncate(at('cut'), 300);
+    await constant(3, { classes: 7 }).save(at('other'));
+    const targets = [...good, at('cut'), at('other'), scratch.directory, at('absent'), '/dev/null'];
+    const link = at('moving');
+    let moving = true;
+    const mover = (async () => {
+      for (let turn = 0; moving; turn++) {
+        await symlink(targets[turn % targets.length]!, at('moving-next'));
+        await rename(at('moving-next'), link);
+      }
+    })();
+    const slc = await SingleLogitClassifier.load(path);
+    const outcomes = { good: 0, refused: 0 };
+    const refused = (error: { code?: string }) => {
+      expect(error).toMatchObject({ name: 'OneLogitError', code: expect.stringMatching(/^ERR_ONELOGIT_(FILE|FORMAT|RELOAD)$/) });
+      outcomes.refused++;
+    };
+    for (let round = 0; round < 300; round++) {
+      await Promise.all([
+        slc.reload(link).then(() => outcomes.good++, refused),
+        SingleLogitClassifier.fromSafetensors(link, { weight: '0.weight', bias: '0.bias' }).then((head) => {
+          expect([1, 2, 3]).toContain(head.score(input, 0));
+          head.dispose();
+        }, refused),
+      ]);
+      expect([1, 2]).toContain(slc.score(input, 0));
+      expect(slc.matches(input, 0)).toBe(true);
+    }
+    moving = false;
+    await mover;
+    expect(outcomes.good).toBeGreaterThan(0);
+    expect(outcomes.refused).toBeGreaterThan(0);
+  });
+
   it('is refused after dispose, and harmless across it', async () => {
     const slc = await SingleLogitClassifier.load(path);
     await replaceBy(2);
