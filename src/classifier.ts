@@ -1,18 +1,20 @@
 /** {@link SingleLogitClassifier}: does this example belong to class c? One logit answers, and only that one is computed. */
 import { warnUnlessAligned } from './alignment.js';
 import { BoundInput, type BoundOwner, disposedError, notCalibratedError } from './bound-input.js';
-import { checkBoolean, checkNumber, checkOneOf, checkOptions, checkString, describe, typedArrayLength } from './check.js';
+import { type CalibrateOptions, type Calibration, checkTarget, type Target, type ThresholdReport } from './calibration.js';
+import { checkBoolean, checkOneOf, checkOptions, checkString, describe, typedArrayLength } from './check.js';
 import { decodeNames, fromNativeNames } from './class-names.js';
 import { type ClassifierParts, classifierFromFile, classifierFromModel } from './classifier-source.js';
 import { checkDataset, type Dataset, type Inputs, type InputType, inputKind } from './dataset.js';
 import { checkDevice, type Device } from './device.js';
 import { OneLogitError, rangeError, typeError } from './errors.js';
 import { type ForeignHeadOptions, foreignHead } from './foreign-head.js';
-import { checkSignal, runJob } from './job.js';
+import { runJob } from './job.js';
 import type { Loss } from './losses.js';
 import { type ModelMetadata, readMetadata } from './metadata.js';
 import { Model, stateOf } from './model.js';
-import { type ClassStorage, classStorages } from './native-classifier.js';
+import { type ClassStorage, classStorages, type NativeClassifier } from './native-classifier.js';
+import type { NativeJob, NativeSource } from './native-model.js';
 import { checkClassId, checkClassIds, checkExample, checkExamples, scoresArray, toClassIds, unexplained } from './scores.js';
 import { Sources } from './source.js';
 import type { Split } from './split.js';
@@ -33,27 +35,6 @@ export interface ClassifierOptions {
   prefault?: boolean | undefined;
   /** Where the trunk runs. Default `'auto'`; for a classifier made from a model, the model's device. */
   device?: Device | undefined;
-}
-
-/** Options of {@link SingleLogitClassifier.calibrate}: exactly one of `recall` and `precision`. */
-export interface CalibrateOptions {
-  /** Share of a class's examples that should match; above 0 and below 1. */
-  recall?: number | undefined;
-  /** Share of the examples that match which should be of the class; above 0 and below 1. */
-  precision?: number | undefined;
-  /** Rejects with an `AbortError`. */
-  signal?: AbortSignal | undefined;
-}
-
-/** What {@link SingleLogitClassifier.calibrate} resolves to. */
-export interface Calibration {
-  readonly classes: number;
-  /** Classes that reach the wanted value on the examples given. */
-  readonly classesMeetingTarget: number;
-  /** Classes with too few examples for a threshold of their own: it was moved towards that of all classes together. */
-  readonly classesWithFallback: number;
-  /** Of those, the classes without any example. */
-  readonly classesWithoutPositives: number;
 }
 
 /** An array for one example. Shared memory: nothing can detach it, so that native code need not look at the array again. */
@@ -276,34 +257,42 @@ export class SingleLogitClassifier {
   async calibrate(dataset: Dataset, options: CalibrateOptions): Promise<Calibration> {
     const what = 'calibrate';
     this.#checkUse(what);
-    const given = checkOptions(options, ['recall', 'precision', 'signal'], what);
-    if ((given.recall === undefined) === (given.precision === undefined))
-      throw typeError(
-        'ERR_ONELOGIT_ARGUMENT',
-        `Expected one of recall and precision for ${what} but received ${given.recall === undefined ? 'neither' : 'both'}`,
-      );
-    const measure = given.recall === undefined ? 'precision' : 'recall';
-    const value = checkNumber(given[measure], `${measure} of ${what}`, { least: 0, most: 1, exclusive: true });
-    if (value === 1)
-      throw rangeError(
-        'ERR_ONELOGIT_RANGE',
-        `Expected a number below 1, which no threshold guarantees, for ${measure} of ${what} but received 1`,
-      );
-    const { inputShape } = this.#parts.metadata;
-    const checked = checkDataset(dataset, 'dataset', { inputShape, classes: this.classes, kind: this.#owner.kind });
-    const sources = new Sources(this.#owner.kind);
-    const result = await runJob(
-      () => this.#parts.native.calibrate(sources.native(checked, 'dataset'), measure, value),
-      sources,
-      checkSignal(given.signal, what),
-      what,
-    );
+    const { target, signal } = checkTarget(options, what, true);
+    const { measure, value } = target as Target;
+    const result = await this.#overDataset(dataset, what, signal, (native, source) => native.calibrate(source, measure, value));
     warnUnlessAligned(this.#current().metadata.loss);
     return {
       classes: this.classes,
       classesMeetingTarget: result.meetingTarget,
       classesWithFallback: result.withFallback,
       classesWithoutPositives: result.withoutPositives,
+    };
+  }
+
+  /**
+   * What the thresholds do on labelled examples that they were not chosen on: the test part, say. All n × k logits are computed, by blocks, off
+   * the event loop.
+   *
+   * @param options the recall or precision that a class should reach to be counted in `classesMeetingTarget`; default: none
+   * @throws as {@link SingleLogitClassifier.calibrate}; OneLogitError `ERR_ONELOGIT_NOT_CALIBRATED` without thresholds
+   */
+  async evaluateThresholds(dataset: Dataset, options?: CalibrateOptions): Promise<ThresholdReport> {
+    const what = 'evaluateThresholds';
+    this.#checkUse(what);
+    const { target, signal } = checkTarget(options, what, false);
+    const result = await this.#overDataset(dataset, what, signal, (native, source) =>
+      native.evaluateThresholds(source, target?.measure, target?.value),
+    );
+    const matches = result.truePositives + result.falsePositives;
+    return {
+      examples: dataset.length,
+      classes: this.classes,
+      classesWithPositives: result.withPositives,
+      classesMeetingTarget: target ? result.meetingTarget : null,
+      recall: result.truePositives / dataset.length,
+      precision: matches > 0 ? result.truePositives / matches : null,
+      meanRecall: result.meanRecall,
+      meanPrecision: result.meanPrecision,
     };
   }
 
@@ -407,6 +396,19 @@ export class SingleLogitClassifier {
 
   #checkUse(what: string): void {
     if (this.#owner.disposed) throw disposedError(what);
+  }
+
+  async #overDataset<T>(
+    dataset: Dataset,
+    what: string,
+    signal: AbortSignal | undefined,
+    start: (native: NativeClassifier, source: NativeSource) => NativeJob<T>,
+  ): Promise<T> {
+    const { native, metadata } = this.#parts;
+    const { inputShape } = metadata;
+    const checked = checkDataset(dataset, 'dataset', { inputShape, classes: this.classes, kind: this.#owner.kind });
+    const sources = new Sources(this.#owner.kind);
+    return runJob(() => start(native, sources.native(checked, 'dataset')), sources, signal, what);
   }
 
   #startMatching(what: string): void {

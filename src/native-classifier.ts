@@ -24,6 +24,15 @@ export interface NativeBound {
   (classIds: Int32Array, out: Float32Array): true | undefined;
 }
 
+export interface NativeThresholdReport {
+  withPositives: number;
+  meetingTarget: number;
+  truePositives: number;
+  falsePositives: number;
+  meanRecall: number;
+  meanPrecision: number;
+}
+
 export interface NativeCalibration {
   meetingTarget: number;
   withFallback: number;
@@ -65,6 +74,11 @@ export interface NativeClassifier {
   bindAsync(input: Inputs): Promise<NativeBound>;
   /** The thresholds are in use when it is done. */
   calibrate(source: NativeSource, measure: 'recall' | 'precision', value: number): NativeJob<NativeCalibration>;
+  evaluateThresholds(
+    source: NativeSource,
+    measure: 'recall' | 'precision' | undefined,
+    value: number | undefined,
+  ): NativeJob<NativeThresholdReport>;
   save(path: string): Promise<void>;
   dispose(): void;
 }

@@ -38,6 +38,32 @@ describe('calibrate', () => {
     }
   });
 
+  it('says what the thresholds do on other examples', async () => {
+    const classifier = await SingleLogitClassifier.load(model);
+    const [held, chosen] = [glyphs('test'), glyphs()];
+    await expect(classifier.evaluateThresholds(held)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_NOT_CALIBRATED' });
+    await classifier.calibrate(chosen, { recall: 0.9 });
+    const report = await classifier.evaluateThresholds(held, { recall: 0.9 });
+    let [right, wrong, meeting] = [0, 0, 0];
+    for (let c = 0; c < 10; c++) {
+      const matches = Array.from({ length: held.length }, (_, i) => classifier.matches(exampleOf(held, i), c));
+      const own = matches.filter((match, i) => match && held.labels[i] === c).length;
+      right += own;
+      wrong += matches.filter((match, i) => match && held.labels[i] !== c).length;
+      if (own >= 54) meeting++;
+    }
+    expect(report).toMatchObject({ examples: held.length, classes: 10, classesWithPositives: 10, classesMeetingTarget: meeting });
+    expect(report.recall).toBe(right / held.length);
+    expect(report.precision).toBe(right / (right + wrong));
+    expect(report.meanRecall).toBeCloseTo(right / held.length, 12); // as many examples of each class
+    expect(await classifier.evaluateThresholds(held)).toEqual({ ...report, classesMeetingTarget: null });
+    await expect(classifier.evaluateThresholds(held, { recall: 0.9, precision: 0.9 })).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_ARGUMENT',
+    });
+    const aborted = AbortSignal.abort();
+    await expect(classifier.evaluateThresholds(held, { signal: aborted })).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
   it('keeps false matches down for a precision', async () => {
     const classifier = await SingleLogitClassifier.load(model);
     const held = glyphs('test');

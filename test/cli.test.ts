@@ -194,6 +194,34 @@ describe('from training to an answer', () => {
     expect(calibrate.code).toBe(0);
     expect(json(calibrate.stdout)).toMatchObject({ classes: 4, examples: 80, split: 'validation', recall: 0.9, out: 'chain.safetensors' });
 
+    const held = await cli(
+      'calibrate',
+      'chain.safetensors',
+      'data',
+      '--recall',
+      '0.9',
+      '--held-out',
+      'test',
+      '--out',
+      'held.safetensors',
+      '--json',
+    );
+    expect(json(held.stdout).heldOut).toMatchObject({ split: 'test', classes: 4, classesWithPositives: 4, recall: expect.any(Number) });
+    const printed = await cli(
+      'calibrate',
+      'chain.safetensors',
+      'data',
+      '--recall',
+      '0.9',
+      '--held-out',
+      'test',
+      '--out',
+      'held.safetensors',
+    );
+    expect(printed.stdout).toMatch(/^On \d+ others \(test\): [0-4] of 4 classes reach it; recall [01]\.\d{4}, precision [01]\.\d{4}$/m);
+    const same = await cli('calibrate', 'chain.safetensors', 'data', '--recall', '0.9', '--held-out', 'validation');
+    expect(same).toMatchObject({ code: 2, stderr: expect.stringContaining('--held-out') });
+
     const after = json((await cli('score', 'chain.safetensors', '--class', '1', '--data', 'data', '--index', '5', '--json')).stdout);
     expect(after).toMatchObject({
       class: 1,

@@ -8,30 +8,13 @@
 #include <optional>
 #include <string_view>
 
-#include "addon/dataset.h"
 #include "addon/model.h"
 #include "addon/scorer.h"
-#include "head/calibration.h"
 
 namespace onelogit::addon {
 namespace {
 
 constexpr const char* thresholds_name = "thresholds";
-
-[[noreturn]] void disposed(const char* what) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_DISPOSED",
-              std::string("Expected a classifier in use for ") + what + " but received one that was disposed of");
-}
-[[noreturn]] void cancelled(const char* what) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_ABORTED",
-              std::string("Expected ") + what + " to finish but it was cancelled");
-}
-
-// The generation in use.
-std::shared_ptr<const Generation> generation_of(Scorer& scorer, const char* what) {
-  if (!scorer.ready()) disposed(what);
-  return scorer.now->generation;
-}
 
 Napi::Float32Array float32_to_javascript(Napi::Env env, const std::vector<float>& values) {
   Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
@@ -61,7 +44,7 @@ Examples copy_of_examples(Napi::Env env, const Scorer& scorer, const Napi::Value
 // How this classifier answers from a generation that was in use a moment ago.
 std::shared_ptr<Scored> scored_of(Scorer& scorer, const std::shared_ptr<const Generation>& generation,
                                   const char* what) {
-  if (!scorer.ready()) disposed(what);
+  if (!scorer.ready()) throw_disposed(what);
   if (scorer.now->generation == generation) return scorer.now;
   for (const auto& weak : scorer.earlier)
     if (auto scored = weak.lock(); scored && scored->generation == generation) return scored;
@@ -84,7 +67,7 @@ Napi::Value score_batch_async(const Napi::CallbackInfo& info, const std::shared_
                      auto logits = std::make_shared<std::vector<float>>(static_cast<std::size_t>(examples->count));
                      if (!score_examples(*weights, {examples->bytes.data(), examples->bytes.size(), examples->type},
                                          examples->count, c, logits->data(), &job.cancelled))
-                       cancelled(what);
+                       throw_cancelled(what);
                      return [logits](Napi::Env env) -> Napi::Value { return float32_to_javascript(env, *logits); };
                    })
       .promise;
@@ -110,97 +93,13 @@ Napi::Value bind_async(const Napi::CallbackInfo& info, const std::shared_ptr<Sco
                Trunk::Scratch scratch;
                if (!trunk.features(examples->bytes.data(), examples->type, 1, scratch, features->data(),
                                    &job.cancelled))
-                 cancelled(what);
+                 throw_cancelled(what);
                return [generation, features, scorer, what](Napi::Env env) -> Napi::Value {
                  return Napi::Value(env, bound_function(env, scored_of(*scorer, generation, what), features->data()));
                };
              },
              {}, std::move(keep))
       .promise;
-}
-
-struct Labelled {
-  std::vector<float> features;  // n×d
-  std::vector<std::int32_t> labels;
-};
-
-// The features of a whole source, which is what calibration goes over, more than once.
-Labelled read_features(const Trunk& trunk, ExampleSource& source, const std::atomic<bool>& stop) {
-  constexpr std::int64_t rows_at_once = 1024;  // asked of a reader at a time
-  const std::int64_t n = source.length(), d = trunk.feature_size();
-  Labelled result;
-  result.features.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(d));
-  Trunk::Scratch scratch;
-  const ExampleSource::InMemory memory = source.in_memory();
-  if (memory.inputs != nullptr) {
-    result.labels.assign(memory.labels, memory.labels + n);
-    if (!trunk.features(memory.inputs, memory.type, n, scratch, result.features.data(), &stop)) cancelled("calibrate");
-    return result;
-  }
-  HostBatch batch;
-  std::vector<std::int64_t> indices;
-  for (std::int64_t first = 0; first < n; first += rows_at_once) {
-    const std::int64_t count = std::min(rows_at_once, n - first);
-    indices.resize(static_cast<std::size_t>(count));
-    for (std::int64_t i = 0; i < count; ++i) indices[static_cast<std::size_t>(i)] = first + i;
-    if (stop.load() || !source.read(indices.data(), count, batch)) cancelled("calibrate");
-    trunk.features(batch.inputs.data(), batch.type, count, scratch, result.features.data() + first * d, nullptr, first);
-    result.labels.insert(result.labels.end(), batch.labels.begin(), batch.labels.end());
-  }
-  return result;
-}
-
-Napi::Value calibration_to_javascript(Napi::Env env, const Calibration& calibration) {
-  const Napi::Object result = Napi::Object::New(env);
-  const auto set = [&](const char* name, std::int64_t value) {
-    result.Set(name, Napi::Number::New(env, static_cast<double>(value)));
-  };
-  set("meetingTarget", calibration.meeting_target);
-  set("withFallback", calibration.with_fallback);
-  set("withoutPositives", calibration.without_positives);
-  return result;
-}
-
-// calibrate(source, 'recall' | 'precision', value) → { promise, cancel() }; the thresholds are this classifier's from
-// then on.
-Napi::Value calibrate_job(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
-  const auto generation = generation_of(*scorer, "calibrate");
-  const auto weights = generation->weights;
-  Sources sources;
-  auto source = sources.add(info[0].ToObject(), weights->trunk().input_size());
-  if (source->classes() > weights->matrix().classes())
-    throw Error(ErrorKind::range, "ERR_ONELOGIT_CLASSES",
-                "Expected at most " + std::to_string(weights->matrix().classes()) +
-                    " classes for dataset but received " + std::to_string(source->classes()));
-  const CalibrationTarget target{
-      info[1].ToString().Utf8Value() == "precision" ? CalibrationMeasure::precision : CalibrationMeasure::recall,
-      info[2].ToNumber().DoubleValue()};
-  if (!(target.value > 0.0 && target.value < 1.0))
-    throw Error(ErrorKind::range, "ERR_ONELOGIT_RANGE",
-                "Expected a number above 0 and below 1 for calibrate but received " + std::to_string(target.value));
-  std::vector<Napi::ObjectReference> keep;
-  keep.push_back(Napi::Persistent(owner_of(info.Env(), *scorer)));
-  return job_to_javascript(
-      info.Env(), start_job(
-                      info.Env(),
-                      [generation, weights, source, target, scorer = scorer.get()](Job& job) mutable -> Finish {
-                        Labelled labelled = read_features(weights->trunk(), *source, job.cancelled);
-                        source.reset();
-                        auto result = std::make_shared<Calibration>(calibrate(
-                            weights->matrix(), labelled.features.data(), labelled.labels, target, &job.cancelled));
-                        if (result->thresholds.empty()) cancelled("calibrate");
-                        return [result, generation, scorer](Napi::Env env) {
-                          // Nobody can ask a classifier that was disposed of meanwhile.
-                          if (!scorer->ready()) return calibration_to_javascript(env, *result);
-                          if (scorer->now->generation != generation)
-                            throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOADED",
-                                        "Expected the same weights at the end of calibrate as at its beginning but "
-                                        "received others by reload: calibrate again");
-                          scorer->now->use(std::move(result->thresholds));
-                          return calibration_to_javascript(env, *result);
-                        };
-                      },
-                      sources.wake(), std::move(keep)));
 }
 
 // Class names as tensors of a file. They refer to the generation.
@@ -259,9 +158,8 @@ Napi::Value storage_of(const Napi::CallbackInfo& info, const std::shared_ptr<Sco
                            std::string(storage_name(generation_of(*scorer, "storage")->weights->matrix().storage())));
 }
 Napi::Value thresholds_of(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
-  const auto generation = generation_of(*scorer, "thresholds");
-  const std::vector<float>& calibrated = scorer->now->calibrated;
-  const std::vector<float>& thresholds = calibrated.empty() ? generation->thresholds : calibrated;
+  generation_of(*scorer, "thresholds");
+  const std::vector<float>& thresholds = scorer->now->all_thresholds();
   return thresholds.empty() ? info.Env().Undefined() : float32_to_javascript(info.Env(), thresholds);
 }
 Napi::Value names_of(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
@@ -279,7 +177,7 @@ Napi::Value handle_to_javascript(Napi::Env env, const std::shared_ptr<Scorer>& s
 std::shared_ptr<SharedWeights> weights_from_javascript(const Napi::Value& value) {
   if (!value.IsExternal()) return nullptr;
   const std::shared_ptr<Scorer> scorer = value.As<Napi::External<Handle>>().Data()->lock();
-  if (!scorer || !scorer->ready()) disposed("reload");
+  if (!scorer || !scorer->ready()) throw_disposed("reload");
   return scorer->shared;
 }
 
@@ -308,6 +206,7 @@ Napi::Object classifier_to_javascript(Napi::Env env, const std::shared_ptr<Share
   add("scoreBatchAsync", score_batch_async);
   add("bindAsync", bind_async);
   add("calibrate", calibrate_job);
+  add("evaluateThresholds", evaluate_thresholds_job);
   add("save", save_job);
   add("number", number_of);
   add("metadata", metadata_of);

@@ -74,6 +74,21 @@ void Scorer::dispose() {
   features = {};
 }
 
+void throw_disposed(const char* what) {
+  throw Error(ErrorKind::operation, "ERR_ONELOGIT_DISPOSED",
+              std::string("Expected a classifier in use for ") + what + " but received one that was disposed of");
+}
+
+void throw_cancelled(const char* what) {
+  throw Error(ErrorKind::operation, "ERR_ONELOGIT_ABORTED",
+              std::string("Expected ") + what + " to finish but it was cancelled");
+}
+
+std::shared_ptr<const Generation> generation_of(Scorer& scorer, const char* what) {
+  if (!scorer.ready()) throw_disposed(what);
+  return scorer.now->generation;
+}
+
 std::int64_t class_id(napi_env env, napi_value value, std::int64_t classes) {
   double id = 0;
   if (napi_get_value_double(env, value, &id) != napi_ok) return -1;

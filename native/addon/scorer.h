@@ -28,6 +28,8 @@ struct Scorer;
 struct Scored {
   Scored(Scorer& of, std::shared_ptr<const Generation> from);
   void use(std::vector<float> calibrated_thresholds);
+  // Of each class; empty: not calibrated.
+  const std::vector<float>& all_thresholds() const { return calibrated.empty() ? generation->thresholds : calibrated; }
   void dispose();
 
   Scorer& scorer;
@@ -68,6 +70,11 @@ struct Scorer : std::enable_shared_from_this<Scorer> {
   ExampleView input;              // what scoreBound reads
   napi_ref owner = nullptr;       // weak
 };
+
+// The generation in use. Throws ERR_ONELOGIT_DISPOSED, naming `what`.
+std::shared_ptr<const Generation> generation_of(Scorer& scorer, const char* what);
+[[noreturn]] void throw_disposed(const char* what);
+[[noreturn]] void throw_cancelled(const char* what);
 
 // Adds to `object`:
 //   score(input, classId)            → the logit

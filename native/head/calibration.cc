@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <string>
 
 #include "error.h"
 #include "head/false_positives.h"
@@ -16,6 +18,26 @@ std::int64_t ceiling(double x) { return static_cast<std::int64_t>(std::ceil(x - 
 
 constexpr float slack = 1e-5f;
 float below(float logit) { return logit - slack * (1.0f + std::abs(logit)); }
+
+// A threshold with what is at or above it.
+struct Cut {
+  float threshold;
+  std::int64_t true_positives, false_positives;
+};
+
+bool reaches_recall(std::int64_t hits, std::int64_t positives, double recall) {
+  return positives > 0 && hits >= ceiling(recall * static_cast<double>(positives));
+}
+bool reaches_precision(const Cut& cut, double precision) {
+  const auto matched = static_cast<double>(cut.true_positives + cut.false_positives);
+  return cut.true_positives > 0 && static_cast<double>(cut.true_positives) >= (precision - 1e-9) * matched;
+}
+
+void check_examples(std::span<const std::int32_t> labels, const char* what) {
+  if (labels.empty())
+    throw Error(ErrorKind::range, "ERR_ONELOGIT_NO_POSITIVES",
+                std::string("Expected at least one example for ") + what + " but received none");
+}
 
 // The n-th largest, n from 1.
 float nth(std::span<const float> descending, std::int64_t n) { return descending[static_cast<std::size_t>(n - 1)]; }
@@ -49,18 +71,12 @@ Calibration calibrate_recall(const TrueLogits& logits, std::int64_t classes, dou
     const float threshold = below(n >= needed ? nth(own, ceiling(recall * static_cast<double>(n + 1)))
                                               : filled_recall_threshold(own, logits.pooled, recall, needed));
     result.thresholds[c] = threshold;
-    if (n > 0 && count_at_least(own, threshold) >= ceiling(recall * static_cast<double>(n))) ++result.meeting_target;
+    if (reaches_recall(count_at_least(own, threshold), n, recall)) ++result.meeting_target;
     if (n < needed) ++result.with_fallback;
     if (n == 0) ++result.without_positives;
   }
   return result;
 }
-
-// A threshold with what is at or above it.
-struct Cut {
-  float threshold;
-  std::int64_t true_positives, false_positives;
-};
 
 // The lowest cut whose rate reaches `wanted`, or the one with the highest rate; the lower one on ties.
 template <class Rate>
@@ -146,9 +162,7 @@ Calibration calibrate_precision(const ClassMatrix& matrix, const float* features
     }
     result.thresholds[c] = chosen.threshold;
     if (n == 0) ++result.without_positives;
-    const auto matched = static_cast<double>(chosen.true_positives + chosen.false_positives);
-    if (chosen.true_positives > 0 && static_cast<double>(chosen.true_positives) >= (precision - 1e-9) * matched)
-      ++result.meeting_target;
+    if (reaches_precision(chosen, precision)) ++result.meeting_target;
   }
   return result;
 }
@@ -161,12 +175,43 @@ std::int64_t calibration_positives_needed(double value) {
 
 Calibration calibrate(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
                       const CalibrationTarget& target, const std::atomic<bool>* cancelled) {
-  if (labels.empty())
-    throw Error(ErrorKind::range, "ERR_ONELOGIT_NO_POSITIVES",
-                "Expected at least one example for calibrate but received none");
+  check_examples(labels, "calibrate");
   const TrueLogits logits = compute_true_logits(matrix, features, labels);
   if (target.measure == CalibrationMeasure::recall) return calibrate_recall(logits, matrix.classes(), target.value);
   return calibrate_precision(matrix, features, labels, logits, target.value, cancelled);
+}
+
+std::optional<ThresholdReport> evaluate_thresholds(const ClassMatrix& matrix, const float* features,
+                                                   std::span<const std::int32_t> labels,
+                                                   std::span<const float> thresholds,
+                                                   const std::optional<CalibrationTarget>& target,
+                                                   const std::atomic<bool>* cancelled) {
+  check_examples(labels, "evaluateThresholds");
+  const std::int64_t classes = matrix.classes();
+  const TrueLogits logits = compute_true_logits(matrix, features, labels);
+  std::vector<std::int64_t> first(static_cast<std::size_t>(classes) + 1);
+  std::iota(first.begin(), first.end(), std::int64_t{0});
+  FalsePositives counts;
+  if (!count_false_positives(matrix, features, labels, {thresholds, first}, {}, cancelled, counts)) return std::nullopt;
+  ThresholdReport report;
+  for (std::int64_t c = 0; c < classes; ++c) {
+    const std::span<const float> own = logits.of(c);
+    const Cut cut{thresholds[c], count_at_least(own, thresholds[c]), counts.own[c]};
+    report.true_positives += cut.true_positives;
+    report.false_positives += cut.false_positives;
+    if (own.empty()) continue;
+    ++report.with_positives;
+    const auto hits = static_cast<double>(cut.true_positives);
+    report.mean_recall += hits / static_cast<double>(own.size());
+    if (cut.true_positives > 0) report.mean_precision += hits / (hits + static_cast<double>(cut.false_positives));
+    if (target && (target->measure == CalibrationMeasure::recall
+                       ? reaches_recall(cut.true_positives, static_cast<std::int64_t>(own.size()), target->value)
+                       : reaches_precision(cut, target->value)))
+      ++report.meeting_target;
+  }
+  report.mean_recall /= static_cast<double>(report.with_positives);
+  report.mean_precision /= static_cast<double>(report.with_positives);
+  return report;
 }
 
 }  // namespace onelogit

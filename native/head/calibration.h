@@ -27,6 +27,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -56,5 +57,22 @@ std::int64_t calibration_positives_needed(double value);
 // finite or another is NaN, ERR_ONELOGIT_NO_POSITIVES if n is 0. No thresholds when `cancelled` (which may be null).
 Calibration calibrate(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
                       const CalibrationTarget& target, const std::atomic<bool>* cancelled);
+
+// What thresholds do on examples that they were not chosen on.
+struct ThresholdReport {
+  std::int64_t with_positives = 0;                       // classes that occur in these examples
+  std::int64_t meeting_target = 0;                       // of those, the ones that reach the value here; 0 without one
+  std::int64_t true_positives = 0, false_positives = 0;  // over all (example, class) pairs that match
+  // Means over the classes that occur; the precision of one that nothing matches counts as 0.
+  double mean_recall = 0, mean_precision = 0;
+};
+
+// All n·k logits are computed, by blocks. `thresholds`: one for each class. Throws as `calibrate`. Nothing when
+// `cancelled` (which may be null).
+std::optional<ThresholdReport> evaluate_thresholds(const ClassMatrix& matrix, const float* features,
+                                                   std::span<const std::int32_t> labels,
+                                                   std::span<const float> thresholds,
+                                                   const std::optional<CalibrationTarget>& target,
+                                                   const std::atomic<bool>* cancelled);
 
 }  // namespace onelogit

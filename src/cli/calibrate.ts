@@ -1,4 +1,5 @@
 /** `onelogit calibrate`: a threshold for every class, chosen on examples that training did not see. */
+import type { ThresholdReport } from '../calibration.js';
 import type { Dataset } from '../dataset.js';
 import type { Split } from '../split.js';
 import { defineCommand } from './command.js';
@@ -17,6 +18,11 @@ const options = {
     below: true,
   }),
   split: choice('the examples to choose by (default: validation, what train --validation set aside)', ['train', 'validation', 'test']),
+  'held-out': choice('then count, on this part, the classes that reach it on examples they were not chosen by', [
+    'train',
+    'validation',
+    'test',
+  ]),
   ...dataOptions,
   out: text('where to save (default: MODEL, replaced)', 'FILE'),
 };
@@ -39,6 +45,7 @@ export const command = defineCommand(
         'onelogit calibrate model.safetensors mnist/ --precision 0.99 --out strict.safetensors',
         'be right 99 times in 100; keep the original',
       ],
+      ['onelogit calibrate model.safetensors mnist/ --recall 0.9 --held-out test', 'and look how many classes keep it on other examples'],
     ],
   },
   async ({ values, positionals, output, signal }) => {
@@ -46,16 +53,23 @@ export const command = defineCommand(
     const { recall, precision, out = path, split = 'validation' } = values;
     if ((recall === undefined) === (precision === undefined))
       throw new UsageError(`Expected exactly one of --recall and --precision but received ${recall === undefined ? 'neither' : 'both'}`);
+    const heldOut = values['held-out'];
+    if (heldOut === split) throw new UsageError(`Expected another part than --split for --held-out but received ${split} for both`);
     await checkWritable(out, values.out === undefined ? 'MODEL' : '--out');
     const { datasets, SingleLogitClassifier } = await import('../index.js');
     const classifier = await SingleLogitClassifier.load(path);
     try {
-      const loaded = await datasets.load(directory, { split: split === 'validation' ? 'train' : split, ...loadOptionsFrom(values) });
-      const dataset = split === 'validation' ? await validationPart(classifier.split, loaded, path) : loaded;
+      const part = async (name: 'train' | 'validation' | 'test') => {
+        const loaded = await datasets.load(directory, { split: name === 'validation' ? 'train' : name, ...loadOptionsFrom(values) });
+        return name === 'validation' ? validationPart(classifier.split, loaded, path) : loaded;
+      };
+      const dataset = await part(split);
       const target = recall === undefined ? { precision: precision! } : { recall };
       const result = await classifier.calibrate(dataset, { ...target, signal });
+      const report = heldOut && (await classifier.evaluateThresholds(await part(heldOut), { ...target, signal }));
       await classifier.save(out);
-      output.result({ ...result, examples: dataset.length, split, ...target, out }, () => {
+      const heldOutResult = report && { heldOut: { split: heldOut, ...report } };
+      output.result({ ...result, examples: dataset.length, split, ...target, out, ...heldOutResult }, () => {
         const aim = recall === undefined ? `a precision of ${precision}` : `a recall of ${recall}`;
         const fallback =
           result.classesWithFallback === 0
@@ -64,6 +78,7 @@ export const command = defineCommand(
         return [
           `Thresholds of ${count(result.classes)} classes for ${aim}, from ${count(dataset.length)} examples (${split})`,
           `${count(result.classesMeetingTarget)} classes reach it on these examples${fallback}`,
+          ...(report ? [heldOutLine(report, heldOut)] : []),
           `Saved ${out}`,
         ].join('\n');
       });
@@ -76,6 +91,12 @@ export const command = defineCommand(
   },
   { interruptible: true },
 );
+
+function heldOutLine(report: ThresholdReport, split: string): string {
+  const { examples, classesMeetingTarget, classesWithPositives, recall, precision } = report;
+  const rates = `recall ${recall.toFixed(4)}, precision ${precision === null ? 'of no match' : precision.toFixed(4)}`;
+  return `On ${count(examples)} others (${split}): ${count(classesMeetingTarget ?? 0)} of ${count(classesWithPositives)} classes reach it; ${rates}`;
+}
 
 /** What training set aside, made again from what the model recorded. */
 async function validationPart(split: Split | null, dataset: Dataset, path: string): Promise<Dataset> {

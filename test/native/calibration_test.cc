@@ -286,5 +286,51 @@ TEST_CASE("calibration: what cannot be calibrated") {
             .thresholds.empty());
 }
 
+TEST_CASE("thresholds on other examples: counts, rates and classes that reach a value, one by one") {
+  const Data chosen = make_data(900, 21, 6, 3);
+  Data held = make_data(700, 21, 6, 3);
+  // The same classes, other examples.
+  std::mt19937 random(9);
+  std::normal_distribution<float> normal;
+  for (float& feature : held.features) feature += 0.3f * normal(random);
+  for (const CalibrationTarget target :
+       {CalibrationTarget{CalibrationMeasure::recall, 0.8}, CalibrationTarget{CalibrationMeasure::precision, 0.6}}) {
+    const std::vector<float> thresholds =
+        calibrate(chosen.matrix, chosen.features.data(), chosen.labels, target, nullptr).thresholds;
+    const auto report =
+        evaluate_thresholds(held.matrix, held.features.data(), held.labels, thresholds, target, nullptr);
+    REQUIRE(report);
+    ThresholdReport expected;
+    for (std::int64_t c = 0; c < 21; ++c) {
+      const Counts counts = counts_of(held, c, static_cast<double>(thresholds[static_cast<std::size_t>(c)]));
+      expected.true_positives += static_cast<std::int64_t>(counts.true_positives);
+      expected.false_positives += static_cast<std::int64_t>(counts.false_positives);
+      if (counts.positives == 0) continue;
+      ++expected.with_positives;
+      const double matched = counts.true_positives + counts.false_positives;
+      const double recall = counts.true_positives / counts.positives,
+                   precision = matched > 0 ? counts.true_positives / matched : 0;
+      expected.mean_recall += recall;
+      expected.mean_precision += precision;
+      expected.meeting_target += (target.measure == CalibrationMeasure::recall ? recall : precision) >= target.value;
+    }
+    CHECK(report->with_positives == expected.with_positives);
+    CHECK(report->meeting_target == expected.meeting_target);
+    CHECK(report->meeting_target > 0);
+    CHECK(report->meeting_target < report->with_positives);
+    CHECK(report->true_positives == expected.true_positives);
+    CHECK(report->false_positives == expected.false_positives);
+    const auto classes = static_cast<double>(expected.with_positives);
+    CHECK(report->mean_recall == doctest::Approx(expected.mean_recall / classes));
+    CHECK(report->mean_precision == doctest::Approx(expected.mean_precision / classes));
+    const auto without = evaluate_thresholds(held.matrix, held.features.data(), held.labels, thresholds, {}, nullptr);
+    CHECK(without->meeting_target == 0);
+  }
+  const std::atomic<bool> stop{true};
+  const std::vector<float> zeros(21);
+  CHECK_FALSE(evaluate_thresholds(held.matrix, held.features.data(), held.labels, zeros, {}, &stop));
+  CHECK_THROWS_AS(evaluate_thresholds(held.matrix, held.features.data(), {}, zeros, {}, nullptr), Error);
+}
+
 }  // namespace
 }  // namespace onelogit
