@@ -23,6 +23,13 @@ RowDotKernels::Dot dot_of(ClassStorage storage) {
                                              : kernels.int8;
 }
 
+RowDotKernels::Dots dots_of(ClassStorage storage) {
+  const RowDotKernels& kernels = row_dot_kernels();
+  return storage == ClassStorage::float32    ? kernels.float32_rows
+         : storage == ClassStorage::bfloat16 ? kernels.bfloat16_rows
+                                             : kernels.int8_rows;
+}
+
 std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
 }  // namespace
@@ -105,14 +112,21 @@ void ClassMatrix::set_stored_rows(std::int64_t first, std::int64_t count, const 
 }
 
 void ClassMatrix::score_many(const float* features, const std::int32_t* classes, std::int64_t count, float* out) const {
-  // Rows lie anywhere: the ones to come are asked for while this one is multiplied.
-  constexpr std::int64_t ahead = 4;
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (i + ahead < count) {
-      const auto* const next = static_cast<const char*>(row(classes[i + ahead]));
-      for (std::size_t byte = 0; byte < row_bytes_; byte += line) __builtin_prefetch(next + byte);
-    }
-    out[i] = score(features, classes[i]);
+  constexpr std::int64_t block = RowDotKernels::rows_at_once;
+  // Rows lie anywhere: while these are multiplied, the beginnings of the next ones are asked for. The processor goes on
+  // from there by itself, and asking for all of a row takes time from rows that are in the cache.
+  const std::size_t ahead = std::min(row_bytes_, 4 * line);
+  const RowDotKernels::Dots dots = dots_of(storage_);
+  for (std::int64_t first = 0; first < count; first += block) {
+    const std::int64_t end = std::min(first + block, count);
+    for (std::int64_t i = end; i < std::min(end + block, count); ++i)
+      for (std::size_t byte = 0; byte < ahead; byte += line)
+        __builtin_prefetch(static_cast<const char*>(row(classes[i])) + byte);
+    const void* rows[block];
+    float products[block];
+    for (std::int64_t i = first; i < end; ++i) rows[i - first] = row(classes[i]);
+    dots(features, rows, end - first, features_, products);
+    for (std::int64_t i = first; i < end; ++i) out[i] = logit(products[i - first], classes[i]);
   }
 }
 

@@ -12,7 +12,7 @@ namespace onelogit {
 // k rows of d numbers, float32, bfloat16 or int8 with a scale per class, and a float32 bias of each class. Filled once,
 // then immutable: shared by any number of threads.
 //
-// Whatever way a score is asked for, it is the same kernel over the same d numbers, so it is the same to the last bit.
+// Whatever way a score is asked for, the same d numbers are added in the same order, so it is the same to the last bit.
 class ClassMatrix {
  public:
   // Zeros in host memory, each row at the start of a cache line.
@@ -48,16 +48,16 @@ class ClassMatrix {
   float* mutable_bias() { return bias_memory_.as<float>(); }
 
   // z_c = features · W_c + b_c, reading row c and nothing else. 0 ≤ c < classes(), which the caller has checked.
-  float score(const float* features, std::int64_t c) const {
-    const float product = dot_(features, row(c), features_);
-    return (scale_ == nullptr ? product : product * scale_[c]) + bias(c);
-  }
+  float score(const float* features, std::int64_t c) const { return logit(dot_(features, row(c), features_), c); }
   // One example, `count` classes.
   void score_many(const float* features, const std::int32_t* classes, std::int64_t count, float* out) const;
   // m examples (m×d), one class; on the pool when there are many.
   void score_batch(const float* features, std::int64_t m, std::int64_t c, float* out) const;
 
  private:
+  float logit(float product, std::int64_t c) const {
+    return (scale_ == nullptr ? product : product * scale_[c]) + bias(c);
+  }
   void set_row(std::int64_t c, const float* row);
 
   std::int64_t classes_, features_;

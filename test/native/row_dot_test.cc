@@ -41,5 +41,39 @@ TEST_CASE("dot products with rows of every storage equal float64 at every length
   }
 }
 
+// `elements`: rows_at_once rows, without gaps.
+template <class Element>
+void check_rows(RowDotKernels::Dot one, RowDotKernels::Dots several, const std::vector<float>& features,
+                const std::vector<Element>& elements) {
+  const auto n = static_cast<std::int64_t>(features.size());
+  for (std::int64_t count = 1; count <= RowDotKernels::rows_at_once; ++count) {
+    CAPTURE(count);
+    const void* rows[RowDotKernels::rows_at_once];
+    float out[RowDotKernels::rows_at_once];
+    for (std::int64_t r = 0; r < count; ++r) rows[r] = elements.data() + r * n;
+    several(features.data(), rows, count, n, out);
+    for (std::int64_t r = 0; r < count; ++r) CHECK(out[r] == one(features.data(), rows[r], n));
+  }
+}
+
+TEST_CASE("dot products of several rows have the bits of one row's") {
+  for (const auto& [name, kernels] : ONELOGIT_SIMD_TABLES(row_dot_kernels)) {
+    CAPTURE(name);
+    for (const std::int64_t n : edge_lengths) {
+      CAPTURE(n);
+      const auto features = random_values(n, 3), numbers = random_values(RowDotKernels::rows_at_once * n, 4);
+      std::vector<std::uint16_t> half;
+      std::vector<std::int8_t> bytes;
+      for (const float number : numbers) {
+        half.push_back(float32_to_bfloat16(number));
+        bytes.push_back(static_cast<std::int8_t>(std::nearbyint(127.0f * number)));
+      }
+      check_rows(kernels.float32, kernels.float32_rows, features, numbers);
+      check_rows(kernels.bfloat16, kernels.bfloat16_rows, features, half);
+      check_rows(kernels.int8, kernels.int8_rows, features, bytes);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace onelogit

@@ -52,32 +52,62 @@ struct Int8Row {
   ONELOGIT_INLINE static float one(std::int8_t x) { return static_cast<float>(x); }
 };
 
+// Elements after the last whole vector. Not inlined: a compiler that contracts multiply-adds in one copy and not in
+// another would make the result depend on how it was asked for.
 template <class Row>
-ONELOGIT_INLINE float dot(const float* features, const void* row, std::int64_t n) {
-  const auto* b = static_cast<const typename Row::Element*>(row);
-  // Four sums hide the latency of the multiply-add.
-  VectorF s0 = {}, s1 = {}, s2 = {}, s3 = {};
-  std::int64_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    s0 += load(features + i) * Row::load_row(b + i);
-    s1 += load(features + i + lanes) * Row::load_row(b + i + lanes);
-    s2 += load(features + i + 2 * lanes) * Row::load_row(b + i + 2 * lanes);
-    s3 += load(features + i + 3 * lanes) * Row::load_row(b + i + 3 * lanes);
-  }
-  for (; i + lanes <= n; i += lanes) s0 += load(features + i) * Row::load_row(b + i);
-  float tail = 0.0f;
-  for (; i < n; ++i) tail += features[i] * Row::one(b[i]);
-  return sum((s0 + s1) + (s2 + s3)) + tail;
+[[gnu::noinline]] float tail(const float* features, const typename Row::Element* row, std::int64_t n) {
+  float total = 0.0f;
+  for (std::int64_t i = 0; i < n; ++i) total += features[i] * Row::one(row[i]);
+  return total;
 }
 
-float dot_float32(const float* features, const void* row, std::int64_t n) { return dot<Float32Row>(features, row, n); }
-float dot_bfloat16(const float* features, const void* row, std::int64_t n) {
-  return dot<Bfloat16Row>(features, row, n);
+template <class Row, int count>
+ONELOGIT_INLINE void dots(const float* features, const void* const* rows, std::int64_t n, float* out) {
+  const typename Row::Element* b[count];
+  // Four sums a row hide the latency of the multiply-add.
+  VectorF s[count][4] = {};
+#pragma GCC unroll 4
+  for (int r = 0; r < count; ++r) b[r] = static_cast<const typename Row::Element*>(rows[r]);
+  std::int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; ++q) {
+      const VectorF x = load(features + i + q * lanes);
+#pragma GCC unroll 4
+      for (int r = 0; r < count; ++r) s[r][q] += x * Row::load_row(b[r] + i + q * lanes);
+    }
+  }
+  for (; i + lanes <= n; i += lanes) {
+    const VectorF x = load(features + i);
+#pragma GCC unroll 4
+    for (int r = 0; r < count; ++r) s[r][0] += x * Row::load_row(b[r] + i);
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < count; ++r) {
+    out[r] = sum((s[r][0] + s[r][1]) + (s[r][2] + s[r][3]));
+    if (i < n) out[r] += tail<Row>(features + i, b[r] + i, n - i);
+  }
 }
-float dot_int8(const float* features, const void* row, std::int64_t n) { return dot<Int8Row>(features, row, n); }
+
+template <class Row>
+float dot(const float* features, const void* row, std::int64_t n) {
+  float result;
+  dots<Row, 1>(features, &row, n, &result);
+  return result;
+}
+
+// As many at a time as there are registers for their sums.
+template <class Row>
+void dot_rows(const float* features, const void* const* rows, std::int64_t count, std::int64_t n, float* out) {
+  constexpr int together = lanes == 16 ? 4 : 2;
+  std::int64_t r = 0;
+  for (; r + together <= count; r += together) dots<Row, together>(features, rows + r, n, out + r);
+  for (; r < count; ++r) dots<Row, 1>(features, rows + r, n, out + r);
+}
 
 }  // namespace
 
-const RowDotKernels row_dot_kernels_table = {dot_float32, dot_bfloat16, dot_int8};
+const RowDotKernels row_dot_kernels_table = {dot<Float32Row>,      dot<Bfloat16Row>,      dot<Int8Row>,
+                                             dot_rows<Float32Row>, dot_rows<Bfloat16Row>, dot_rows<Int8Row>};
 
 }  // namespace onelogit::ONELOGIT_SIMD
