@@ -104,14 +104,27 @@ ONELOGIT_INLINE VectorF square_root(VectorF v) {
 }
 
 // Sums in a fixed order, the same for every instruction set of this width.
+// Half onto half until one is left. Spelled out: of a loop over lanes compilers make one scalar addition each.
+typedef float Vector4 __attribute__((vector_size(16)));
+ONELOGIT_INLINE float sum4(Vector4 v) {
+  v += __builtin_shufflevector(v, v, 2, 3, 2, 3);
+  return v[0] + v[1];
+}
+#if defined(__AVX2__)
+typedef float Vector8 __attribute__((vector_size(32)));
+ONELOGIT_INLINE float sum8(Vector8 v) {
+  return sum4(__builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7));
+}
+#endif
 ONELOGIT_INLINE float sum(VectorF v) {
-  float total[lanes];
-  store(total, v);
-#pragma GCC unroll 4
-  for (int width = lanes / 2; width > 0; width /= 2)
-#pragma GCC unroll 8
-    for (int i = 0; i < width; ++i) total[i] += total[i + width];
-  return total[0];
+#if defined(__AVX512F__)
+  return sum8(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+              __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
+#elif defined(__AVX2__)
+  return sum8(v);
+#else
+  return sum4(v);
+#endif
 }
 ONELOGIT_INLINE double sum_double(VectorF v) {
   double total = 0;
