@@ -171,12 +171,29 @@ Napi::Value names_of(const Napi::CallbackInfo& info, const std::shared_ptr<Score
 // A classifier, for `loadClassifier` and `foreignHead` to replace what it and all others of the same weights answer
 // from.
 using Handle = std::weak_ptr<Scorer>;
+constexpr napi_type_tag handle_tag{0x6f6e656c6f676974, 0x636c617373696679};
+// Not a napi_external: Node leaves a little memory of each behind when its environment ends.
 Napi::Value handle_to_javascript(Napi::Env env, const std::shared_ptr<Scorer>& scorer) {
-  return Napi::External<Handle>::New(env, new Handle(scorer), [](Napi::BasicEnv, Handle* handle) { delete handle; });
+  const Napi::Object handle = Napi::Object::New(env);
+  auto held = std::make_unique<Handle>(scorer);
+  const auto check = [env](napi_status status) {
+    if (status != napi_ok) throw Napi::Error::New(env);
+  };
+  check(napi_type_tag_object(env, handle, &handle_tag));
+  check(napi_wrap(
+      env, handle, held.get(), [](napi_env, void* data, void*) { delete static_cast<Handle*>(data); }, nullptr,
+      nullptr));
+  static_cast<void>(held.release());  // the object's now
+  return handle;
 }
-std::shared_ptr<SharedWeights> weights_from_javascript(const Napi::Value& value) {
-  if (!value.IsExternal()) return nullptr;
-  const std::shared_ptr<Scorer> scorer = value.As<Napi::External<Handle>>().Data()->lock();
+std::shared_ptr<SharedWeights> weights_from_javascript(Napi::Env env, const Napi::Value& value) {
+  if (!value.IsObject()) return nullptr;
+  bool tagged = false;
+  void* data = nullptr;
+  if (napi_check_object_type_tag(env, value, &handle_tag, &tagged) != napi_ok || !tagged ||
+      napi_unwrap(env, value, &data) != napi_ok)
+    throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT", "Expected the handle of a classifier for reload");
+  const std::shared_ptr<Scorer> scorer = static_cast<const Handle*>(data)->lock();
   if (!scorer || !scorer->ready()) throw_disposed("reload");
   return scorer->shared;
 }
@@ -326,7 +343,7 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
                             (keeping.prefault ? " at once" : "");
     auto generation = std::make_shared<Generation>(description_of(object));
     return start_job(info.Env(),
-                     [opening = Opening{key, order, weights_from_javascript(info[1])}, file, spec, backend,
+                     [opening = Opening{key, order, weights_from_javascript(info.Env(), info[1])}, file, spec, backend,
                       preprocessing, keeping, generation](Job&) -> Finish {
                        return open_or_replace(opening, [&] {
                          generation->weights = ClassifierWeights::load(file, spec, preprocessing, *backend, keeping);
@@ -350,7 +367,7 @@ Napi::Value foreign_head(const Napi::CallbackInfo& info) {
     return start_job(info.Env(),
                      [weight_path = field("weightPath"), weight = field("weight"), bias_path = field("biasPath"),
                       bias = field("bias"), storage = storage_field(object).value_or(ClassStorage::float32), generation,
-                      replaced = weights_from_javascript(info[1])](Job&) -> Finish {
+                      replaced = weights_from_javascript(info.Env(), info[1])](Job&) -> Finish {
                        const std::uint64_t order = SharedWeights::next_order();
                        const SafetensorsFile file = SafetensorsFile::open(weight_path);
                        std::optional<SafetensorsFile> bias_file;
