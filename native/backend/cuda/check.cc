@@ -1,0 +1,17 @@
+#include "backend/cuda/launch.h"
+#include "error.h"
+
+namespace onelogit::cuda {
+
+void check(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  if (error == cudaErrorMemoryAllocation)
+    throw Error(
+        ErrorKind::operation, "ERR_ONELOGIT_OUT_OF_MEMORY",
+        std::string("Expected enough memory on the GPU for ") + what + " but received " + cudaGetErrorString(error));
+  throw Error(ErrorKind::operation, "ERR_ONELOGIT_CUDA",
+              std::string("Expected ") + what + " to run on the GPU but received " + cudaGetErrorName(error) + ": " +
+                  cudaGetErrorString(error));
+}
+
+}  // namespace onelogit::cuda
