@@ -100,7 +100,7 @@ const lines = [
   `Each contestant is a process of its own with the matrix in its memory; they take turns, ${rounds} rounds of ${seconds} s for each call, and a ratio is that of`,
   `the p50 of the same round. A sample is the time of ${batch} calls, or of one call for ${batch} classes or examples, less the clock’s own time`,
   `(${digits(Math.max(...scores.results.map(({ clock }) => clock)))} ns at most), divided by ${batch}: percentiles are of such means, so that a single slow call shows as a ${batch}th of its`,
-  'time. ONNX Runtime, TensorFlow.js and all logits are timed call by call. Ids are drawn beforehand. A percentile is the median of the rounds’.',
+  'time. ONNX Runtime, TensorFlow.js and all logits are timed call by call. Ids are drawn and every row is read beforehand. A percentile is the median of the rounds’.',
   'Heads have a bias, in all contestants. The matrices of all but ONNX Runtime, TensorFlow.js and `Model.predict` lie in huge pages. The example',
   'begins at a cache line; *unaligned*: 16 bytes after one, where `malloc` places most arrays.',
   `${result.minutes.toFixed(1)} minutes; load average at the end of the sizes: ${digits(Math.min(...scores.loads.map((one) => one.loadAverage)))}–${digits(Math.max(...scores.loads.map((one) => one.loadAverage)))} (1 is the benchmark itself).`,
