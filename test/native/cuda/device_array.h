@@ -36,7 +36,7 @@ class DeviceArray {
   DeviceArray(const DeviceArray&) = delete;
   DeviceArray& operator=(const DeviceArray&) = delete;
 
-  T* data() { return data_; }
+  T* data() const { return data_; }
   std::vector<T> host() const {
     std::vector<T> values(size_);
     cuda::check(cudaMemcpyAsync(values.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost, nullptr), "a test");

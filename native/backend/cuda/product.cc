@@ -1,0 +1,70 @@
+#include "backend/cuda/product.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "error.h"
+
+namespace onelogit::cuda {
+namespace {
+
+// What NVIDIA recommends for its largest devices.
+constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
+
+// cuBLAS counts in int. A multiple of 64, so that the parts stay aligned.
+constexpr std::int64_t most = std::numeric_limits<int>::max() / 64 * 64;
+
+void check_cublas(CublasStatus status, const char* what) {
+  if (status == 0) return;
+  const bool memory = status == 3;  // CUBLAS_STATUS_ALLOC_FAILED
+  throw Error(ErrorKind::operation, memory ? "ERR_ONELOGIT_OUT_OF_MEMORY" : "ERR_ONELOGIT_CUDA",
+              std::string("Expected ") + what + " by cuBLAS but received its status " + std::to_string(status));
+}
+
+std::size_t width(CublasType type) { return type == CublasType::float32 ? 4 : 2; }
+
+const void* moved(const void* matrix, CublasType type, std::int64_t elements) {
+  return static_cast<const std::byte*>(matrix) + static_cast<std::size_t>(elements) * width(type);
+}
+
+}  // namespace
+
+Products::Products(cudaStream_t stream) : stream_(stream) {
+  const Cublas& library = cublas();
+  if (!library.available())
+    throw Error(ErrorKind::operation, "ERR_ONELOGIT_CUDA", "Expected cuBLAS but received: " + library.reason);
+  workspace_ = DeviceBuffer<std::byte>(workspace_bytes, "the workspace of cuBLAS");
+  check_cublas(library.create(&handle_), "a handle");
+  check_cublas(library.set_stream(handle_, stream_), "a stream");
+  check_cublas(library.set_workspace(handle_, workspace_.data(), workspace_bytes), "a workspace");
+}
+
+Products::~Products() {
+  if (handle_ != nullptr) cublas().destroy(handle_);
+}
+
+void Products::multiply(const Product& p, CublasCompute compute) {
+  if (p.m == 0 || p.n == 0) return;
+  if (p.lda > most || p.ldb > most || p.ldc > most)
+    throw Error(ErrorKind::range, "ERR_ONELOGIT_RANGE", "Expected rows of fewer than 2^31 elements for a product");
+  for (std::int64_t row = 0; row < p.m; row += most)
+    for (std::int64_t column = 0; column < p.n; column += most)
+      // Also once for k = 0, which scales C.
+      for (std::int64_t inner = 0; inner == 0 || inner < p.k; inner += most) {
+        const auto m = static_cast<int>(std::min(most, p.m - row)), n = static_cast<int>(std::min(most, p.n - column)),
+                   k = static_cast<int>(std::min(most, p.k - inner));
+        const float beta = inner == 0 ? p.beta : 1.0f;
+        const void* const a = moved(p.a, p.a_type, p.transpose_a ? inner * p.lda + row : row * p.lda + inner);
+        const void* const b = moved(p.b, p.b_type, p.transpose_b ? column * p.ldb + inner : inner * p.ldb + column);
+        // Column-major, row-major matrices are their transposes: Cᵀ = op(B)ᵀ op(A)ᵀ.
+        check_cublas(cublas().gemm(handle_, p.transpose_b ? CublasOperation::transpose : CublasOperation::none,
+                                   p.transpose_a ? CublasOperation::transpose : CublasOperation::none, n, m, k,
+                                   &p.alpha, b, p.b_type, static_cast<int>(p.ldb), a, p.a_type, static_cast<int>(p.lda),
+                                   &beta, p.c + row * p.ldc + column, CublasType::float32, static_cast<int>(p.ldc),
+                                   compute, cublas_gemm_default),
+                     "a matrix product");
+      }
+}
+
+}  // namespace onelogit::cuda

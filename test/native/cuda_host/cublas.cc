@@ -1,0 +1,80 @@
+// cuBLAS on the CPU: its column-major products one dot product after another, with the checks of arguments that the
+// library makes.
+
+#include "backend/cuda/cublas.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace onelogit::cuda {
+namespace {
+
+constexpr CublasStatus success = 0, not_initialized = 1, invalid_value = 7, not_supported = 15;
+
+double element(const void* matrix, CublasType type, std::size_t at) {
+  if (type == CublasType::float32) return static_cast<double>(static_cast<const float*>(matrix)[at]);
+  const std::uint32_t bits = std::uint32_t{static_cast<const std::uint16_t*>(matrix)[at]} << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return static_cast<double>(value);
+}
+
+CublasStatus create(CublasHandle* handle) {
+  *handle = reinterpret_cast<CublasHandle>(new char);
+  return success;
+}
+CublasStatus destroy(CublasHandle handle) {
+  delete reinterpret_cast<char*>(handle);
+  return success;
+}
+CublasStatus set_stream(CublasHandle handle, cudaStream_t) { return handle == nullptr ? not_initialized : success; }
+CublasStatus set_workspace(CublasHandle handle, void* memory, std::size_t bytes) {
+  if (handle == nullptr) return not_initialized;
+  return bytes == 0 || cuda_host::is_device_memory(memory) ? success : invalid_value;
+}
+
+CublasStatus gemm(CublasHandle handle, CublasOperation a_operation, CublasOperation b_operation, int m, int n, int k,
+                  const void* alpha, const void* a, CublasType a_type, int lda, const void* b, CublasType b_type,
+                  int ldb, const void* beta, void* c, CublasType c_type, int ldc, CublasCompute, int) {
+  const bool transpose_a = a_operation == CublasOperation::transpose,
+             transpose_b = b_operation == CublasOperation::transpose;
+  if (handle == nullptr) return not_initialized;
+  if (m < 0 || n < 0 || k < 0 || lda < std::max(1, transpose_a ? k : m) || ldb < std::max(1, transpose_b ? n : k) ||
+      ldc < std::max(1, m))
+    return invalid_value;
+  if (a_type != b_type || c_type != CublasType::float32) return not_supported;
+  if (!cuda_host::is_device_memory(c) ||
+      (k > 0 && (!cuda_host::is_device_memory(a) || !cuda_host::is_device_memory(b))))
+    return invalid_value;
+  const cuda_host::DeviceAccess access;
+  const float scale = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
+  auto* const to = static_cast<float*>(c);
+  const auto size = [](int x) { return static_cast<std::size_t>(x); };
+  // Gathered once, so that the innermost loop reads memory in order.
+  std::vector<double> columns(size(n) * size(k)), row(size(k));
+  for (int j = 0; j < n; ++j)
+    for (int l = 0; l < k; ++l)
+      columns[size(j) * size(k) + size(l)] =
+          element(b, b_type, transpose_b ? size(l) * size(ldb) + size(j) : size(j) * size(ldb) + size(l));
+  for (int i = 0; i < m; ++i) {
+    for (int l = 0; l < k; ++l)
+      row[size(l)] = element(a, a_type, transpose_a ? size(i) * size(lda) + size(l) : size(l) * size(lda) + size(i));
+    for (int j = 0; j < n; ++j) {
+      double sum = 0;
+      for (int l = 0; l < k; ++l) sum += row[size(l)] * columns[size(j) * size(k) + size(l)];
+      float& out = to[size(j) * size(ldc) + size(i)];
+      const float product = scale * static_cast<float>(sum);
+      out = keep == 0.0f ? product : product + keep * out;
+    }
+  }
+  return success;
+}
+
+}  // namespace
+
+const Cublas& cublas() {
+  static const Cublas stand_in{"cuBLAS on the CPU", "", create, destroy, set_stream, set_workspace, gemm};
+  return stand_in;
+}
+
+}  // namespace onelogit::cuda
