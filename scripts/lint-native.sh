@@ -4,9 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Tracked files and new ones; in a tree without git, what is there.
-sources() { git ls-files -co --exclude-standard -- "$@" 2>/dev/null || find native test bench/native -name "${1##*/}" -o -name "${2##*/}"; }
+sources() { git ls-files -co --exclude-standard -- "$@" 2>/dev/null || find native test bench/native -name '*.cc' -o -name '*.h' -o -name '*.cu'; }
 
-sources 'native/**.cc' 'native/**.h' 'test/**.cc' 'test/**.h' 'bench/**.cc' | xargs clang-format --dry-run -Werror
+sources 'native/**.cc' 'native/**.h' 'native/**.cu' 'test/**.cc' 'test/**.h' 'bench/**.cc' | xargs clang-format --dry-run -Werror
 
 [[ -f build/compile_commands.json ]] || node scripts/build-native.mjs
 # One compile command per source: a kernel has one per instruction set, and its mistakes are the same in each.

@@ -5,6 +5,7 @@
 #   sanitize   AddressSanitizer and UndefinedBehaviorSanitizer
 #   aarch64    cross-compiled and run under qemu, for the NEON kernels (g++-aarch64-linux-gnu, qemu-user)
 #   threads    ThreadSanitizer, for the thread pool and what runs on it
+# plain and sanitize also run the CUDA sources on the CPU (test/native/cuda_host), with the threads of a block in several orders.
 # Needs cmake and doctest-dev. Builds in build-native-MODE/, incrementally.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,11 +22,12 @@ build() {
 }
 
 run_mode() {
-  local tests=build-native-$1/onelogit_native_tests
+  local tests=build-native-$1/onelogit_native_tests cuda_tests=build-native-$1/onelogit_cuda_host_tests
   case $1 in
     plain)
-      build plain
+      build plain -DONELOGIT_CUDA_HOST=ON
       "$tests"
+      "$cuda_tests"
       # More threads than processors: other cuts of the same work.
       ONELOGIT_THREADS=5 "$tests"
       ;;
@@ -38,9 +40,10 @@ run_mode() {
       fi
       ;;
     sanitize)
-      build sanitize -DONELOGIT_SANITIZE=ON
-      ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1:${ASAN_OPTIONS-} UBSAN_OPTIONS=print_stacktrace=1:${UBSAN_OPTIONS-} \
-        ONELOGIT_TEST_SMALL=1 "$tests"
+      build sanitize -DONELOGIT_SANITIZE=ON -DONELOGIT_CUDA_HOST=ON
+      local asan=allocator_may_return_null=1:${ASAN_OPTIONS-} ubsan=print_stacktrace=1:${UBSAN_OPTIONS-}
+      ASAN_OPTIONS=detect_stack_use_after_return=1:$asan UBSAN_OPTIONS=$ubsan ONELOGIT_TEST_SMALL=1 "$tests"
+      ASAN_OPTIONS=$asan UBSAN_OPTIONS=$ubsan ONELOGIT_TEST_SMALL=1 "$cuda_tests"
       ;;
     aarch64)
       build aarch64 -DONELOGIT_BLAS=portable -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
