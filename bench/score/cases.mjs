@@ -86,7 +86,7 @@ export const contestants = [
 export const unsuited = [
   {
     title: 'USearch',
-    reason: 'it finds the rows nearest to an example and has no call for the score of a given one; its releases need Node 22',
+    reason: 'it finds the rows nearest to an example and has no call for the score of a given one; version 2.26.2 needs Node 22',
   },
 ];
 

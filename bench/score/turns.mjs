@@ -67,7 +67,7 @@ export async function answerTurns({ asked, calls, check, ...introduction }) {
     for (const name of ['p50', 'p99', 'p999', 'mean']) measured[name] /= perCall;
     return measured;
   };
-  // Every row once, where that takes no longer than reading it: a virtual machine may have to find a page at its first use.
+  // Every row once, where that takes no longer than reading it: rows read for the first time since they were loaded took microseconds.
   if (calls.score?.batch > 1)
     calls.score.run(
       Int32Array.from({ length: asked.k }, (_, c) => c),
