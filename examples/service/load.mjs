@@ -79,7 +79,7 @@ try {
   const after = await reloadsCounted();
   service.kill('SIGTERM');
   const exitCode = await exited;
-  report(run, rss, { ok: after.ok - before.ok, failed: after.failed - before.failed }, exitCode);
+  await report(run, rss, { ok: after.ok - before.ok, failed: after.failed - before.failed }, exitCode);
 } finally {
   service.kill('SIGKILL');
   await rm(directory, { recursive: true, force: true });
@@ -139,7 +139,7 @@ async function fire(duration, count) {
   return { result, latencies, answers };
 }
 
-function report({ result, latencies, answers }, rss, reloaded, exitCode) {
+async function report({ result, latencies, answers }, rss, reloaded, exitCode) {
   const percentile = (share) => latencies.percentile(share) / 1e6;
   const failed = result.errors + result.timeouts + result.non2xx + answers.neither + answers.notOk;
   const output = {
@@ -167,7 +167,7 @@ function report({ result, latencies, answers }, rss, reloaded, exitCode) {
     ].join('\n'),
   );
   if (options.json) console.log(JSON.stringify(output));
-  if (options.out !== undefined) write(options.out, output);
+  if (options.out !== undefined) await write(options.out, output);
   if (!options.check) return;
   const wrong = [
     failed > 0 && `${failed} requests failed`,
