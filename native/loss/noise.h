@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "loss/loss.h"
+#include "loss/noise_draw.h"
 
 namespace onelogit {
 
@@ -24,23 +25,20 @@ class NoiseSampler {
   // Draws first … first + count − 1 of a step: half the generator's work of as many calls of draw.
   void draws(std::uint64_t step, std::uint64_t first, std::int64_t count, std::int32_t* out) const;
   // ln(t q_j)
-  float log_weight(std::int32_t j) const { return log_weights_.empty() ? log_weight_ : log_weights_[j]; }
+  float log_weight(std::int32_t j) const { return log_weights_.empty() ? scalars_.log_weight : log_weights_[j]; }
+
+  // What the draws are made from: k log weights and k columns, or null where there are none. Points into this sampler.
+  NoiseTables tables() const {
+    NoiseTables tables = scalars_;
+    if (!log_weights_.empty()) tables.log_weights = log_weights_.data();
+    if (!columns_.empty()) tables.columns = columns_.data();
+    return tables;
+  }
 
  private:
-  struct Column {
-    std::uint64_t keep;  // of 2⁶⁴ equal parts of this column, how many stay with its own class
-    std::int32_t alias;  // the class that the others go to
-  };
-
-  std::int32_t from_random(std::uint64_t random) const;
-
-  NoiseKind kind_;
-  std::uint64_t key_;
-  std::int64_t classes_;
-  double whole_ = 0;                // log-uniform: ln(k + 1)
-  float log_weight_ = 0;            // uniform: ln(t/k)
-  std::vector<float> log_weights_;  // all others: ln(t q_j)
-  std::vector<Column> columns_;     // weights, unigram
+  NoiseTables scalars_;  // without the tables
+  std::vector<float> log_weights_;
+  std::vector<NoiseColumn> columns_;
 };
 
 }  // namespace onelogit

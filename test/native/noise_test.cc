@@ -83,6 +83,38 @@ TEST_CASE("noise draws have their distribution's frequencies") {
       }
 }
 
+TEST_CASE("log-uniform draws do not depend on the exponential's last bits") {
+  for (const std::int64_t k : {1LL, 2LL, 9LL, 1000LL, 1'000'003LL, 2'147'483'647LL}) {
+    const auto size = static_cast<double>(k);
+    const double whole = std::log1p(size);
+    std::uint64_t random = 1;
+    for (int n = 0; n < 20'000; ++n) {
+      random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+      const std::uint64_t r = random >> 11;
+      const double power = std::exp(static_cast<double>(r) * 0x1p-53 * whole);
+      if (std::abs(power - std::round(power)) < 1e-12 * power) continue;
+      REQUIRE(floor_power_in_integers(r, whole) == static_cast<std::int64_t>(power));
+    }
+    // Where the integers decide: the first r of each class, as they see it, and their neighbours.
+    for (const std::int64_t j : {std::int64_t{0}, k / 3, k - 1}) {
+      const double u = std::log1p(static_cast<double>(j)) / whole;
+      std::uint64_t low = 0, high = (1ULL << 53) - 1;
+      while (low < high) {
+        const std::uint64_t middle = low + (high - low) / 2;
+        if (floor_power_in_integers(middle, whole) > j)
+          high = middle;
+        else
+          low = middle + 1;
+      }
+      CHECK(static_cast<double>(low) * 0x1p-53 == doctest::Approx(u).epsilon(1e-12));
+      CHECK(log_uniform_class(low << 11, whole, k) == j);
+      if (j > 0) CHECK(log_uniform_class((low - 1) << 11, whole, k) == j - 1);
+    }
+  }
+  CHECK(log_uniform_class(0, std::log1p(10.0), 10) == 0);
+  CHECK(log_uniform_class(~0ULL, std::log1p(10.0), 10) == 9);
+}
+
 TEST_CASE("extreme weights are drawn in proportion") {
   LossSpec spec = noise_spec(NoiseKind::uniform, 3);
   spec.noise = NoiseKind::weights;
