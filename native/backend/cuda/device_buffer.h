@@ -35,4 +35,13 @@ class DeviceBuffer {
   std::size_t size_ = 0;
 };
 
+// A copy of host memory, which may go once this returns. For what is made once: it waits for the stream.
+template <class T>
+DeviceBuffer<T> to_device(cudaStream_t stream, const T* host, std::size_t size, const char* what) {
+  DeviceBuffer<T> copy(size, what);
+  check(cudaMemcpyAsync(copy.data(), host, size * sizeof(T), cudaMemcpyHostToDevice, stream), what);
+  check(cudaStreamSynchronize(stream), what);
+  return copy;
+}
+
 }  // namespace onelogit::cuda

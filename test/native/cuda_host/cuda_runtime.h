@@ -134,10 +134,22 @@ T atomicCAS(T* address, T expected, T value) {
   return before;
 }
 template <class T>
+T atomicAnd(T* address, T value) {
+  const T before = *address;
+  *address = before & value;
+  return before;
+}
+template <class T>
 T atomicExch(T* address, T value) {
   const T before = *address;
   *address = value;
   return before;
+}
+
+inline int __float_as_int(float value) {
+  int bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
 }
 
 // ---- the runtime ----

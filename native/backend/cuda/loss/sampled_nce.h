@@ -1,0 +1,31 @@
+// nce with `numSampled` draws.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "backend/cuda/device_buffer.h"
+#include "loss/loss.h"
+#include "loss/noise_draw.h"
+
+namespace onelogit::cuda {
+
+class SampledNce {
+ public:
+  SampledNce(cudaStream_t stream, const LossSpec& spec, std::int64_t classes, std::int64_t max_examples);
+  // backend/backend.h, LossKernel
+  void value_and_gradient(cudaStream_t stream, const float* logits, const std::int32_t* labels, std::int64_t m,
+                          std::uint64_t step, double* value, float* gradient);
+
+ private:
+  bool shared_, remove_accidental_hits_, mean_;
+  std::int64_t classes_, draws_;
+  float draw_weight_;  // t/S
+  DeviceBuffer<float> log_weights_;
+  DeviceBuffer<NoiseColumn> columns_;
+  NoiseTables noise_;  // tables in device memory
+  DeviceBuffer<double> row_value_;
+};
+
+}  // namespace onelogit::cuda
