@@ -24,7 +24,7 @@ export interface ClassifierSource {
   /** Of the file that was loaded; null for a model in memory. */
   readonly path: string | null;
   /** Loads a file in place of the weights of a classifier that takes examples in memory of `inputType`. */
-  reload(path: string, replaced: NativeHandle, inputType: InputType | null): Promise<void>;
+  reload(path: string, replaced: NativeHandle, inputType: InputType | null, requireThresholds: boolean): Promise<void>;
 }
 
 /**
@@ -39,10 +39,10 @@ export async function classifierFromFile(path: string, device: Device, keeping: 
 function fileSource(path: string | null, device: Device, keeping: NativeKeeping): ClassifierSource {
   return {
     path,
-    reload: async (from, replaced, inputType) => {
+    reload: async (from, replaced, inputType, requireThresholds) => {
       const { file, loading, metadata } = await openClassifierFile(from, device, keeping);
       checkInputType(metadata.inputType, inputType, from);
-      await file.loadClassifier(loading, replaced);
+      await file.loadClassifier({ ...loading, requireThresholds }, replaced);
     },
   };
 }

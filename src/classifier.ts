@@ -13,6 +13,7 @@ import { runJob } from './job.js';
 import type { Loss } from './losses.js';
 import { type ModelMetadata, readMetadata } from './metadata.js';
 import { Model, stateOf } from './model.js';
+import { native } from './native.js';
 import { type ClassStorage, classStorages, type NativeClassifier } from './native-classifier.js';
 import type { NativeJob, NativeSource } from './native-model.js';
 import { checkClassId, checkClassIds, checkExample, checkExamples, scoresArray, toClassIds, unexplained } from './scores.js';
@@ -37,11 +38,21 @@ export interface ClassifierOptions {
   device?: Device | undefined;
 }
 
+/** Options of {@link SingleLogitClassifier.reload}. */
+export interface ReloadOptions {
+  /** Refuses a file without thresholds, after which `matches` would throw. Default false. */
+  requireThresholds?: boolean | undefined;
+}
+
+/** Bytes of a cache line: what the dot product reads in one piece begins at a multiple of this. */
+const line = 64;
+
 /** An array for one example. Shared memory: nothing can detach it, so that native code need not look at the array again. */
 function sharedInput(type: InputType | null, size: number): Inputs {
   if (type === 'uint8') return new Uint8Array(new SharedArrayBuffer(size));
-  const memory = new SharedArrayBuffer(size * 4);
-  return type === 'int32' ? new Int32Array(memory) : new Float32Array(memory);
+  const memory = new SharedArrayBuffer(size * 4 + line);
+  const offset = (line - (native.addressOf(new Uint8Array(memory)) % line)) % line;
+  return type === 'int32' ? new Int32Array(memory, offset, size) : new Float32Array(memory, offset, size);
 }
 
 /**
@@ -58,8 +69,10 @@ export class SingleLogitClassifier {
   readonly features: number;
   readonly #parts: ClassifierParts;
   // The functions of every call, one property away.
-  readonly #score: ClassifierParts['native']['score'];
-  readonly #matches: ClassifierParts['native']['matches'];
+  readonly #score: NativeClassifier['score'];
+  readonly #scoreFloat32: NativeClassifier['scoreFloat32'];
+  readonly #scoreManyFloat32: NativeClassifier['scoreManyFloat32'];
+  readonly #matches: NativeClassifier['matches'];
   readonly #scoreBound: (classId: number) => number | undefined;
   readonly #input: Inputs;
   readonly #owner: BoundOwner & { disposed: boolean; matching: boolean };
@@ -81,6 +94,8 @@ export class SingleLogitClassifier {
       startMatching: () => this.#startMatching('matches'),
     };
     this.#score = native.score;
+    this.#scoreFloat32 = native.scoreFloat32;
+    this.#scoreManyFloat32 = native.scoreManyFloat32;
     this.#matches = native.matches;
     this.#input = sharedInput(metadata.inputType, native.inputSize);
     const scoreBound = native.scoreBoundTo(this.#input);
@@ -143,6 +158,10 @@ export class SingleLogitClassifier {
    * @throws TypeError or RangeError for any other argument; `ERR_ONELOGIT_DISPOSED` after `dispose`
    */
   score(input: Inputs, classId: number): number {
+    if (input instanceof Float32Array) {
+      const quick = this.#scoreFloat32(input, classId);
+      if (quick !== undefined) return quick;
+    }
     const logit = this.#score(input, classId);
     if (logit !== undefined) return logit;
     this.#checkUse('score');
@@ -188,6 +207,8 @@ export class SingleLogitClassifier {
 
   /** One example, several classes: their logits, written to `out` (as long as `classIds`) or a new array. */
   scoreMany(input: Inputs, classIds: Int32Array | readonly number[], out?: Float32Array): Float32Array {
+    if (input instanceof Float32Array && classIds instanceof Int32Array && out instanceof Float32Array)
+      if (this.#scoreManyFloat32(input, classIds, out)) return out;
     const ids = toClassIds(classIds, this.#owner, 'scoreMany');
     const scores = scoresArray(out, typedArrayLength(ids), 'scoreMany');
     if (this.#parts.native.scoreMany(input, ids, scores)) return scores;
@@ -314,11 +335,13 @@ export class SingleLogitClassifier {
    * Nothing happens if the file is in use already. Of several reloads at once, that which opened its file last stays.
    *
    * @param path default: the path this was loaded from. Replace that file by rename, never in place
-   * @throws OneLogitError `ERR_ONELOGIT_RELOAD` for a model of other classes, features or layers; `ERR_ONELOGIT_FILE`, `ERR_ONELOGIT_FORMAT` as
+   * @throws OneLogitError `ERR_ONELOGIT_RELOAD` for a model of other classes, features or layers, or without required thresholds; `ERR_ONELOGIT_FILE`, `ERR_ONELOGIT_FORMAT` as
    * {@link SingleLogitClassifier.load}. The weights in use then stay
    */
-  async reload(path?: string): Promise<void> {
+  async reload(path?: string, options?: ReloadOptions): Promise<void> {
     this.#checkUse('reload');
+    const given = checkOptions(options, ['requireThresholds'], 'reload');
+    const required = given.requireThresholds === undefined ? false : checkBoolean(given.requireThresholds, 'requireThresholds of reload');
     const { native, metadata, source } = this.#parts;
     const from = path === undefined ? source.path : checkString(path, 'path of reload');
     if (from === null)
@@ -326,7 +349,7 @@ export class SingleLogitClassifier {
         'ERR_ONELOGIT_ARGUMENT',
         'Expected a path for reload of a classifier that was made from a model in memory but received none',
       );
-    await source.reload(from, native.handle, metadata.inputType);
+    await source.reload(from, native.handle, metadata.inputType, required);
   }
 
   /** A number that changes whenever {@link SingleLogitClassifier.reload} has replaced the weights, here or in another thread. */

@@ -68,7 +68,12 @@ export async function foreignHead(path: unknown, options: unknown): Promise<Clas
   const metadata = headMetadata(classes, features, wanted);
   const source: ClassifierSource = {
     path: checkedPath,
-    reload: async (from, replaced, inputType) => {
+    reload: async (from, replaced, inputType, requireThresholds) => {
+      if (requireThresholds)
+        throw new OneLogitError(
+          'ERR_ONELOGIT_RELOAD',
+          `Expected a model file with thresholds for reload with requireThresholds but received ${from}, a head trained elsewhere, which has none`,
+        );
       const next = await openHead(from, wanted);
       checkInputType('float32', inputType, from);
       // Names stay with their classes: a head of another number of them is refused.

@@ -63,8 +63,11 @@ export interface NativeClassifier {
   thresholds(): Float32Array | undefined;
   classNames(): NativeNames | undefined;
   score(input: Inputs, classId: number): number | undefined;
+  /** Faster; the caller has looked at the type. Undefined also where only the others answer. */
+  scoreFloat32(input: Float32Array, classId: number): number | undefined;
   matches(input: Inputs, classId: number): boolean | undefined;
   scoreMany(input: Inputs, classIds: Int32Array, out: Float32Array): true | undefined;
+  scoreManyFloat32(input: Float32Array, classIds: Int32Array, out: Float32Array): true | undefined;
   scoreBatch(inputs: Inputs, classId: number, out: Float32Array): true | undefined;
   bind(input: Inputs): NativeBound | undefined;
   /** `array` has shared memory; the function reads what it holds at the time of a call. */
@@ -84,7 +87,8 @@ export interface NativeClassifier {
 }
 
 /** What a file is loaded as. */
-export type NativeLoading = NativeModelSpec & { preprocessing?: Preprocessing } & NativeKeeping & NativeDescription;
+export type NativeLoading = NativeModelSpec & { preprocessing?: Preprocessing; requireThresholds?: boolean } & NativeKeeping &
+  NativeDescription;
 
 declare module './native-model.js' {
   interface NativeModelFile {
@@ -95,6 +99,8 @@ declare module './native-model.js' {
 
 declare module './native.js' {
   interface NativeBinding {
+    /** Where an array's memory begins, modulo 4096. */
+    addressOf(array: Uint8Array): number;
     /** A snapshot of the model's weights. */
     classifierOf(model: NativeModel, options: Pick<NativeKeeping, 'storage'> & NativeDescription): Promise<NativeClassifier>;
   }

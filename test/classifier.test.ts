@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { layers, losses, Model, optimizers, SingleLogitClassifier } from '../src/index.js';
 import { exampleOf, glyphs, trainOnGlyphs } from './helpers/glyph-model.js';
+import { detached } from './helpers/hostile.js';
 import { uniform } from './helpers/problems.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'onelogit-classifier-'));
@@ -204,6 +205,52 @@ describe('load', () => {
     });
     await expect(SingleLogitClassifier.load(busy)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_BUSY' });
     await running;
+  });
+});
+
+describe('arrays that are not what they seem', () => {
+  const size = 16;
+  let head: SingleLogitClassifier;
+  beforeAll(async () => {
+    head = await SingleLogitClassifier.load(Model.sequential({ inputShape: [size], layers: [layers.dense(10)], seed: 2 }));
+  });
+  const resizable = (from: number, to: number) => {
+    const Resizable = ArrayBuffer as unknown as new (length: number, options: { maxByteLength: number }) => ArrayBuffer;
+    const buffer = new Resizable(from, { maxByteLength: 4096 }) as ArrayBuffer & { resize(length: number): void };
+    const view = new Float32Array(buffer);
+    buffer.resize(to);
+    return view;
+  };
+  const posing = (value: object) => Object.setPrototypeOf(value, Float32Array.prototype);
+  it.each<[string, () => unknown]>([
+    ['bytes', () => posing(new Uint8Array(size * 4))],
+    ['bytes that are no floats', () => posing(new Uint8Array(size * 4 + 1))],
+    ['bytes at an odd address', () => posing(new Uint8Array(new ArrayBuffer(256), 1, size * 4))],
+    ['float64', () => posing(new Float64Array(size))],
+    ['a DataView', () => posing(new DataView(new ArrayBuffer(size * 4)))],
+    ['an ArrayBuffer', () => posing(new ArrayBuffer(size * 4))],
+    ['an object', () => Object.create(Float32Array.prototype)],
+    ['a proxy', () => new Proxy(new Float32Array(size), {})],
+    ['detached memory', () => detached(new Float32Array(size))],
+    ['memory that shrank', () => resizable(size * 4, 8)],
+    ['memory that shrank to nothing', () => resizable(size * 4, 0)],
+    ['memory that grew', () => resizable(8, size * 4)],
+    ['a large array in shared memory', () => new Float32Array(new SharedArrayBuffer(size * 4))],
+  ])('%s: an answer or the documented error', (_, make) => {
+    const asked = (ask: () => unknown) => {
+      try {
+        const answer = ask();
+        expect(typeof answer === 'number' || answer instanceof Float32Array).toBe(true);
+      } catch (error) {
+        expect((error as { code: string }).code).toMatch(/^ERR_ONELOGIT_(ARGUMENT|LENGTH|RANGE|DETACHED)$/);
+      }
+    };
+    const right = new Float32Array(size);
+    asked(() => head.score(make() as Float32Array, 3));
+    asked(() => head.scoreMany(make() as Float32Array, Int32Array.of(1, 2), new Float32Array(2)));
+    asked(() => head.scoreMany(right, make() as Int32Array, new Float32Array(size)));
+    asked(() => head.scoreMany(right, new Int32Array(size), make() as Float32Array));
+    expect(head.scoreMany(right, new Int32Array(0), new Float32Array(0))).toHaveLength(0);
   });
 });
 

@@ -198,6 +198,23 @@ describe('reload', () => {
     expect(slc.score(input, 0)).toBe(1);
   });
 
+  it('refuses a file without thresholds where they are required', async () => {
+    const slc = await SingleLogitClassifier.load(path);
+    await constant(7).save(at('uncalibrated'));
+    await expect(slc.reload(at('uncalibrated'), { requireThresholds: true })).rejects.toEqual(code('ERR_ONELOGIT_RELOAD'));
+    // Also when others have that file in memory.
+    const other = await SingleLogitClassifier.load(at('uncalibrated'));
+    await expect(slc.reload(at('uncalibrated'), { requireThresholds: true })).rejects.toEqual(code('ERR_ONELOGIT_RELOAD'));
+    other.dispose();
+    expect([slc.score(input, 0), slc.matches(input, 0)]).toEqual([1, true]);
+    await replaceBy(2);
+    await slc.reload(undefined, { requireThresholds: true });
+    expect(slc.score(input, 0)).toBe(2);
+    await expect(slc.reload(path, { thresholds: true } as never)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_UNKNOWN_OPTION' });
+    const head = await SingleLogitClassifier.fromSafetensors(at('uncalibrated'), { weight: '0.weight' });
+    await expect(head.reload(undefined, { requireThresholds: true })).rejects.toEqual(code('ERR_ONELOGIT_RELOAD'));
+  });
+
   it('needs a path for a classifier of a model in memory', async () => {
     const slc = await SingleLogitClassifier.load(constant(9));
     await expect(slc.reload()).rejects.toEqual(code('ERR_ONELOGIT_ARGUMENT'));

@@ -252,6 +252,12 @@ std::optional<ClassStorage> storage_field(const Napi::Object& object) {
   return std::nullopt;
 }
 
+// { requireThresholds? }
+SharedWeights::Thresholds thresholds_field(const Napi::Object& object) {
+  return boolean_field(object, "requireThresholds", false) ? SharedWeights::Thresholds::required
+                                                           : SharedWeights::Thresholds::optional;
+}
+
 // What a generation is described by: { metadata, classNames? }
 Generation description_of(const Napi::Object& object) {
   Generation description;
@@ -283,10 +289,11 @@ struct Opening {
   std::string key;
   std::uint64_t order;
   std::shared_ptr<SharedWeights> replaced;  // null: open
+  SharedWeights::Thresholds thresholds;
 };
 Finish open_or_replace(const Opening& opening, const SharedWeights::Load& load) {
   if (opening.replaced) {
-    SharedWeights::replace(opening.replaced, opening.key, opening.order, load);
+    SharedWeights::replace(opening.replaced, opening.key, opening.order, load, opening.thresholds);
     return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
   }
   bool loaded = false;
@@ -342,15 +349,16 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
                             string_field(object, "storage", "as stored") + (keeping.memory_map ? " mapped" : "") +
                             (keeping.prefault ? " at once" : "");
     auto generation = std::make_shared<Generation>(description_of(object));
-    return start_job(info.Env(),
-                     [opening = Opening{key, order, weights_from_javascript(info.Env(), info[1])}, file, spec, backend,
-                      preprocessing, keeping, generation](Job&) -> Finish {
-                       return open_or_replace(opening, [&] {
-                         generation->weights = ClassifierWeights::load(file, spec, preprocessing, *backend, keeping);
-                         generation->thresholds = read_thresholds(*file, generation->weights->matrix().classes());
-                         return generation;
-                       });
-                     })
+    return start_job(
+               info.Env(),
+               [opening = Opening{key, order, weights_from_javascript(info.Env(), info[1]), thresholds_field(object)},
+                file, spec, backend, preprocessing, keeping, generation](Job&) -> Finish {
+                 return open_or_replace(opening, [&] {
+                   generation->weights = ClassifierWeights::load(file, spec, preprocessing, *backend, keeping);
+                   generation->thresholds = read_thresholds(*file, generation->weights->matrix().classes());
+                   return generation;
+                 });
+               })
         .promise;
   });
 }
@@ -377,7 +385,7 @@ Napi::Value foreign_head(const Napi::CallbackInfo& info) {
                                                ' ' + weight + ' ' + (bias_file ? bias_file->identity() : "") + ' ' +
                                                std::to_string(bias.size()) + ' ' + bias + ' ' +
                                                std::string(storage_name(storage)) + ' ' + names_key(*generation);
-                       return open_or_replace({key, order, replaced}, [&] {
+                       return open_or_replace({key, order, replaced, SharedWeights::Thresholds::optional}, [&] {
                          generation->weights =
                              ClassifierWeights::head(file, weight, bias_file ? &*bias_file : nullptr, bias, storage);
                          return generation;
@@ -387,10 +395,19 @@ Napi::Value foreign_head(const Napi::CallbackInfo& info) {
   });
 }
 
+// addressOf(Uint8Array) → its address modulo 4096
+Napi::Value address_of(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto address = reinterpret_cast<std::uintptr_t>(uint8_array(info[0], "addressOf").data);
+    return Napi::Number::New(info.Env(), static_cast<double>(address % 4096));
+  });
+}
+
 }  // namespace
 
 void export_classifier(Napi::Env env, Napi::Object exports) {
   exports.Set("foreignHead", Napi::Function::New(env, foreign_head));
+  exports.Set("addressOf", Napi::Function::New(env, address_of));
   exports.Set("classifierOf", Napi::Function::New(env, classifier_of));
 }
 

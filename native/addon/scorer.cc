@@ -203,6 +203,38 @@ napi_value score(napi_env env, napi_callback_info info) {
   });
 }
 
+// The memory of a view whose elements the caller knows to be four bytes: half of what napi_get_typedarray_info takes,
+// which also finds out the type and the buffer. Whoever lies about the type gets a wrong number; the length in bytes is
+// the view's own.
+template <class T>
+bool view_memory(napi_env env, napi_value value, T*& data, std::size_t& length) {
+  static_assert(sizeof(T) == 4);
+  bool is_view = false;
+  void* memory = nullptr;
+  std::size_t bytes = 0;
+  // napi_get_buffer_info ends the process on anything but a view.
+  if (napi_is_buffer(env, value, &is_view) != napi_ok || !is_view ||
+      napi_get_buffer_info(env, value, &memory, &bytes) != napi_ok ||
+      reinterpret_cast<std::uintptr_t>(memory) % alignof(T) != 0 || bytes % sizeof(T) != 0)
+    return false;
+  data = static_cast<T*>(memory);
+  length = bytes / sizeof(T);
+  return true;
+}
+
+napi_value score_float32(napi_env env, napi_callback_info info) {
+  return called<2, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
+    if (!scorer.ready()) return nullptr;
+    const std::int64_t c = class_id(env, arguments[1], scorer.matrix->classes());
+    float* data = nullptr;
+    ExampleView view;
+    if (c < 0 || !view_memory(env, arguments[0], data, view.length)) return nullptr;
+    view.data = data;
+    const float* features = features_of(scorer, view);
+    return features == nullptr ? nullptr : number(env, scorer.matrix->score(features, c));
+  });
+}
+
 napi_value matches(napi_env env, napi_callback_info info) {
   return called<2, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
     if (!scorer.ready() || scorer.now->thresholds == nullptr) return nullptr;
@@ -213,19 +245,41 @@ napi_value matches(napi_env env, napi_callback_info info) {
   });
 }
 
-// The ids of an Int32Array, checked, and the memory of as long a Float32Array.
+// Class ids, copied and checked.
+bool take_ids(Scorer& scorer, const ClassMatrix& matrix, const void* ids, std::size_t count) {
+  scorer.ids.resize(count);
+  if (count > 0) std::memcpy(scorer.ids.data(), ids, count * sizeof(std::int32_t));
+  return std::all_of(scorer.ids.begin(), scorer.ids.end(),
+                     [classes = matrix.classes()](std::int32_t id) { return id >= 0 && id < classes; });
+}
+
+// The ids of an Int32Array, and the memory of as long a Float32Array.
 bool many_arguments(napi_env env, Scorer& scorer, const ClassMatrix& matrix, napi_value ids, napi_value out,
                     float*& to) {
   void *id_data = nullptr, *out_data = nullptr;
   std::size_t count = 0, out_length = 0;
   if (!typed_array(env, ids, napi_int32_array, id_data, count)) return false;
   if (!typed_array(env, out, napi_float32_array, out_data, out_length) || out_length != count) return false;
-  scorer.ids.resize(count);
-  if (count > 0) std::memcpy(scorer.ids.data(), id_data, count * sizeof(std::int32_t));
-  for (const std::int32_t id : scorer.ids)
-    if (id < 0 || id >= matrix.classes()) return false;
   to = static_cast<float*>(out_data);
-  return true;
+  return take_ids(scorer, matrix, id_data, count);
+}
+
+napi_value score_many_float32(napi_env env, napi_callback_info info) {
+  return called<3, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
+    float *data = nullptr, *out = nullptr;
+    std::int32_t* ids = nullptr;
+    std::size_t count = 0, out_length = 0;
+    ExampleView view;
+    if (!scorer.ready() || !view_memory(env, arguments[1], ids, count) ||
+        !view_memory(env, arguments[2], out, out_length) || out_length != count ||
+        !take_ids(scorer, *scorer.matrix, ids, count) || !view_memory(env, arguments[0], data, view.length))
+      return nullptr;
+    view.data = data;
+    const float* features = features_of(scorer, view);
+    if (features == nullptr) return nullptr;
+    scorer.matrix->score_many(features, scorer.ids.data(), static_cast<std::int64_t>(count), out);
+    return boolean(env, true);
+  });
 }
 
 napi_value score_many(napi_env env, napi_callback_info info) {
@@ -398,8 +452,10 @@ void add_scoring_functions(Napi::Env env, const Napi::Object& object, const std:
     object.Set(name, Napi::Value(env, function_of(env, owner, name, callback, scorer.get())));
   };
   add("score", score);
+  add("scoreFloat32", score_float32);
   add("matches", matches);
   add("scoreMany", score_many);
+  add("scoreManyFloat32", score_many_float32);
   add("scoreBatch", score_batch);
   add("bind", bind);
   add("scoreBoundTo", score_bound_to);

@@ -78,8 +78,10 @@ std::shared_ptr<const Generation> generation_of(Scorer& scorer, const char* what
 
 // Adds to `object`:
 //   score(input, classId)            → the logit
+//   scoreFloat32(input, classId)     → the same where the caller knows that the input is a Float32Array: faster
 //   matches(input, classId)          → whether it reaches the class's threshold; undefined without thresholds
 //   scoreMany(input, classIds, out)  → true; one logit for each id in `out`
+//   scoreManyFloat32(…)              → the same where it knows that of all three
 //   scoreBatch(inputs, classId, out) → true; one logit for each example in `out`
 //   bind(input)                      → a function: (classId) → the logit, (classId, anything) → whether it matches,
 //                                      (classIds, out) → true

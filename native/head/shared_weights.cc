@@ -26,12 +26,16 @@ std::string describe(const ClassifierWeights& weights) {
   return weights.trunk().architecture() + " to " + std::to_string(weights.matrix().classes()) + " classes";
 }
 
-void check_replaces(const Generation& now, const Generation& next) {
+void check_replaces(const Generation& now, const Generation& next, SharedWeights::Thresholds thresholds) {
   const std::string expected = describe(*now.weights), received = describe(*next.weights);
   if (expected != received)
     throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOAD",
                 "Expected a model of the same architecture, " + expected + ", for reload but received " + received +
                     ": load it as a new classifier");
+  if (thresholds == SharedWeights::Thresholds::required && next.thresholds.empty())
+    throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOAD",
+                "Expected a calibrated model for reload with requireThresholds but received one without thresholds: "
+                "calibrate it first");
 }
 
 }  // namespace
@@ -119,7 +123,7 @@ std::shared_ptr<const Generation> SharedWeights::current(std::shared_ptr<SharedW
 }
 
 void SharedWeights::replace(std::shared_ptr<SharedWeights> shared, const std::string& key, std::uint64_t order,
-                            const Load& load) {
+                            const Load& load, Thresholds thresholds) {
   Registry& all = registry();
   // Released after the lock.
   std::shared_ptr<const Generation> before, next;
@@ -149,7 +153,7 @@ void SharedWeights::replace(std::shared_ptr<SharedWeights> shared, const std::st
       find_other();  // somebody may have been as fast
     }
     if (other) next = other->current_;
-    check_replaces(*shared->current_, *next);
+    check_replaces(*shared->current_, *next, thresholds);
     forget(shared->key_, shared.get());
     before = shared->current_;
     if (other) {

@@ -31,6 +31,7 @@ struct Generation {
 // generation moves all of them, each at its next question.
 class SharedWeights {
  public:
+  enum class Thresholds { optional, required };
   using Load = std::function<std::shared_ptr<const Generation>()>;
 
   // To be called before a file is opened. Of two replacements, that of the file opened later stays.
@@ -48,10 +49,10 @@ class SharedWeights {
 
   // Replaces the generation by the one under `key`: loaded, or that of another object which has it already, with which
   // this one is then one. Does nothing if it has that key, or a file opened later. Throws what `load` throws, and
-  // ERR_ONELOGIT_RELOAD unless classes, features and trunk are as before; the old generation then stays. One
-  // replacement of an object at a time, others wait.
+  // ERR_ONELOGIT_RELOAD unless classes, features and trunk are as before, or without thresholds where they are
+  // required; the old generation then stays. One replacement of an object at a time, others wait.
   static void replace(std::shared_ptr<SharedWeights> shared, const std::string& key, std::uint64_t order,
-                      const Load& load);
+                      const Load& load, Thresholds thresholds = Thresholds::optional);
 
   // The number of the current generation, which is all that a question has to look at.
   const std::atomic<std::uint64_t>& number() const { return number_; }
