@@ -5,6 +5,7 @@ namespace onelogit::cuda {
 
 void check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());  // it is kept there too: the next launch shall not fail for this one
   if (error == cudaErrorMemoryAllocation)
     throw Error(
         ErrorKind::operation, "ERR_ONELOGIT_OUT_OF_MEMORY",
