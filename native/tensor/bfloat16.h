@@ -1,18 +1,24 @@
 // bfloat16: the upper half of a float32. Same range, 8 bits of precision.
 #pragma once
 
-#include <bit>
 #include <cstdint>
+#include <cstring>
+
+#include "inline.h"
 
 namespace onelogit {
 
-inline float bfloat16_to_float32(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+ONELOGIT_SHARED_INLINE float bfloat16_to_float32(std::uint16_t half) {
+  const std::uint32_t bits = static_cast<std::uint32_t>(half) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
 }
 
 // To nearest, ties to even; NaN stays NaN.
-inline std::uint16_t float32_to_bfloat16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
+ONELOGIT_SHARED_INLINE std::uint16_t float32_to_bfloat16(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
   if (value != value) return static_cast<std::uint16_t>(bits >> 16 | 0x40);
   return static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
