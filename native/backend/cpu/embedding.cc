@@ -9,7 +9,7 @@
 #include "backend/cpu/kernels/reduction.h"
 #include "backend/cpu/row_table.h"
 #include "backend/cpu/threads.h"
-#include "error.h"
+#include "backend/index_range.h"
 
 namespace onelogit {
 namespace {
@@ -95,11 +95,7 @@ void CpuBackend::load_indices(const std::int32_t* source, const std::int64_t* ro
     for (std::int64_t n = 0; n < length; ++n) {
       // Read once: what is checked is what is used, whoever else writes there.
       const std::int32_t id = source[row * length + n];
-      if (id < 0 || id >= vocabulary)
-        throw Error(ErrorKind::range, "ERR_ONELOGIT_INDEX_RANGE",
-                    "Expected integers from 0 to " + std::to_string(vocabulary - 1) +
-                        " (rows of the embedding) for the inputs but received " + std::to_string(id) + " in example " +
-                        std::to_string(numbers.of(i)));
+      if (id < 0 || id >= vocabulary) throw_index_range(id, vocabulary, numbers.of(i));
       out[i * length + n] = id;
     }
   }

@@ -46,6 +46,7 @@ CublasStatus gemm(CublasHandle handle, CublasOperation a_operation, CublasOperat
   if (!cuda_host::is_device_memory(c) ||
       (k > 0 && (!cuda_host::is_device_memory(a) || !cuda_host::is_device_memory(b))))
     return invalid_value;
+  cuda_host::finish_copies();
   const cuda_host::DeviceAccess access;
   const float scale = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
   auto* const to = static_cast<float*>(c);

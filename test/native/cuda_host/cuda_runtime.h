@@ -56,6 +56,11 @@ void run(dim3 grid, dim3 block, std::size_t shared_bytes, const std::function<vo
 
 // What cudaMalloc has to give; for tests of its failure.
 void limit_memory(std::size_t bytes);
+// Copies from pinned memory are left until something waits for them or goes on with what they bring, as late as they
+// may happen on a GPU: pinned memory that is written or freed too early shows. For tests; off at first.
+void delay_copies(bool delay);
+// Those up to the last of them that was asked for.
+void finish_copies();
 // Whether the bytes lie in device memory.
 bool is_device_memory(const void* memory);
 // While one exists, this thread may touch device memory: what stands for the device's own engines.

@@ -1,13 +1,17 @@
 // The CUDA runtime's memory, streams and errors on the CPU. Device memory is one range of addresses that nobody can
 // touch but kernels, copies and matrix products: host code that follows a device pointer ends with a signal, as it
-// would where the GPU is. Everything in a stream is done when it is asked for.
+// would where the GPU is. Everything in a stream is done when it is asked for, unless a test wants copies from pinned
+// memory late.
 
 #include <sys/mman.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
+#include <limits>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "cuda_runtime.h"
 
@@ -23,6 +27,14 @@ namespace {
 
 constexpr std::size_t device_bytes = std::size_t{4} << 30, alignment = 256;
 
+// A copy from pinned memory that has not happened yet.
+struct Copy {
+  std::uint64_t number;  // counts from 1
+  void* to;
+  const unsigned char* from;
+  std::size_t bytes;
+};
+
 struct Device {
   std::mutex mutex;
   unsigned char* begin = nullptr;
@@ -30,6 +42,10 @@ struct Device {
   std::size_t limit = device_bytes;
   int users = 0;  // of DeviceAccess
   cudaError_t error = cudaSuccess;
+  bool delay_copies = false;
+  std::map<const unsigned char*, std::size_t> pinned;  // begin → bytes
+  std::vector<Copy> copies;                            // delayed, in order
+  std::uint64_t copies_asked = 0;
 
   Device() {
     void* const memory = ::mmap(nullptr, device_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -44,6 +60,32 @@ struct Device {
 Device& device() {
   static auto* const only = new Device;
   return *only;
+}
+
+void finish_copies_until(std::uint64_t number) {
+  {
+    const std::lock_guard<std::mutex> lock(device().mutex);
+    if (device().copies.empty()) return;
+  }
+  const DeviceAccess access;
+  const std::lock_guard<std::mutex> lock(device().mutex);
+  auto& copies = device().copies;
+  std::size_t done = 0;
+  for (; done < copies.size() && copies[done].number <= number; ++done)
+    std::memcpy(copies[done].to, copies[done].from, copies[done].bytes);
+  copies.erase(copies.begin(), copies.begin() + static_cast<std::ptrdiff_t>(done));
+}
+
+// Whether the copy has been put off.
+bool delayed(void* to, const void* from, std::size_t bytes) {
+  const std::lock_guard<std::mutex> lock(device().mutex);
+  const auto* const begin = static_cast<const unsigned char*>(from);
+  const auto after = device().pinned.upper_bound(begin);
+  if (!device().delay_copies || after == device().pinned.begin()) return false;
+  const auto& [memory, size] = *std::prev(after);
+  if (begin + bytes > memory + size) return false;
+  device().copies.push_back({++device().copies_asked, to, begin, bytes});
+  return true;
 }
 
 cudaError_t failed(cudaError_t error) {
@@ -68,6 +110,13 @@ void limit_memory(std::size_t bytes) {
   const std::lock_guard<std::mutex> lock(device().mutex);
   device().limit = bytes == 0 ? device_bytes : bytes;
 }
+
+void delay_copies(bool delay) {
+  finish_copies();
+  device().delay_copies = delay;
+}
+
+void finish_copies() { finish_copies_until(std::numeric_limits<std::uint64_t>::max()); }
 
 bool is_device_memory(const void* memory) {
   const auto* const byte = static_cast<const unsigned char*>(memory);
@@ -129,6 +178,7 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
 }
 cudaError_t cudaFree(void* memory) {
   if (memory == nullptr) return cudaSuccess;
+  cuda_host::finish_copies();
   auto& all = device();
   const std::lock_guard<std::mutex> lock(all.mutex);
   const auto found = all.used.find(static_cast<std::size_t>(static_cast<unsigned char*>(memory) - all.begin));
@@ -139,9 +189,22 @@ cudaError_t cudaFree(void* memory) {
 }
 cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
   *memory = std::malloc(bytes);
-  return *memory == nullptr ? failed(cudaErrorMemoryAllocation) : cudaSuccess;
+  if (*memory == nullptr) return failed(cudaErrorMemoryAllocation);
+  const std::lock_guard<std::mutex> lock(device().mutex);
+  device().pinned[static_cast<const unsigned char*>(*memory)] = bytes;
+  return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* memory) {
+  if (memory == nullptr) return cudaSuccess;
+  const std::lock_guard<std::mutex> lock(device().mutex);
+  const auto found = device().pinned.find(static_cast<const unsigned char*>(memory));
+  if (found == device().pinned.end()) return failed(cudaErrorInvalidValue);
+  for (const auto& copy : device().copies)
+    if (copy.from >= found->first && copy.from < found->first + found->second) {
+      std::fprintf(stderr, "cuda_host: pinned memory is freed while it is still to be copied\n");
+      std::abort();
+    }
+  device().pinned.erase(found);
   std::free(memory);
   return cudaSuccess;
 }
@@ -151,12 +214,15 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   if (bytes != 0 && (cuda_host::is_device_memory(to) != to_device || cuda_host::is_device_memory(from) != from_device))
     return failed(cudaErrorInvalidValue);
+  if (kind == cudaMemcpyHostToDevice && cuda_host::delayed(to, from, bytes)) return cudaSuccess;
+  cuda_host::finish_copies();
   const DeviceAccess access;
   if (bytes != 0) std::memcpy(to, from, bytes);
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t) {
   if (bytes != 0 && !cuda_host::is_device_memory(memory)) return failed(cudaErrorInvalidValue);
+  cuda_host::finish_copies();
   const DeviceAccess access;
   if (bytes != 0) std::memset(memory, value, bytes);
   return cudaSuccess;
@@ -170,18 +236,29 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   delete reinterpret_cast<char*>(stream);
   return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  cuda_host::finish_copies();
+  return cudaSuccess;
+}
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+// An event is the number of copies that were asked for before it.
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  *event = reinterpret_cast<cudaEvent_t>(new char);
+  *event = reinterpret_cast<cudaEvent_t>(new std::uint64_t{0});
   return cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  delete reinterpret_cast<char*>(event);
+  delete reinterpret_cast<std::uint64_t*>(event);
   return cudaSuccess;
 }
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  const std::lock_guard<std::mutex> lock(device().mutex);
+  *reinterpret_cast<std::uint64_t*>(event) = device().copies_asked;
+  return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  cuda_host::finish_copies_until(*reinterpret_cast<std::uint64_t*>(event));
+  return cudaSuccess;
+}
 
 cudaError_t cudaGetLastError() {
   const cudaError_t error = device().error;

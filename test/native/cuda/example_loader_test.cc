@@ -1,0 +1,166 @@
+#include "backend/cuda/example_loader.h"
+
+#include <doctest/doctest.h>
+
+#include "device_array.h"
+#include "error.h"
+#include "random_values.h"
+#include "same_bits.h"
+
+namespace onelogit {
+namespace {
+
+using test::DeviceArray;
+using test::random_values;
+
+// While one exists, copies from pinned memory happen as late as they may.
+struct LateCopies {
+  LateCopies() { cuda_host::delay_copies(true); }
+  ~LateCopies() { cuda_host::delay_copies(false); }
+};
+
+constexpr std::int64_t rows_of_source = 11;
+
+// Any rows, some more than once.
+std::vector<std::int64_t> some_rows(std::int64_t m) {
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(m));
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int64_t>((i * i + 10) % rows_of_source);
+  return rows;
+}
+
+template <class T>
+std::vector<T> source_of(std::int64_t size) {
+  std::vector<T> source(static_cast<std::size_t>(size));
+  for (std::size_t i = 0; i < source.size(); ++i) source[i] = static_cast<T>((i * 37 + 11) % 256);
+  return source;
+}
+
+template <class T>
+void check_type(ExampleType type) {
+  const std::vector<float> mean = random_values(40, 1), deviation = random_values(40, 2, 0.5f, 2.0f);
+  for (const std::int64_t features : {1, 3, 4, 31, 32, 33, 132, 257})
+    for (const std::int64_t channels : {0, 1, 3, 32}) {
+      for (const std::int64_t m : {1, 9, 33}) {
+        CAPTURE(features);
+        CAPTURE(channels);
+        CAPTURE(m);
+        const std::vector<T> source = source_of<T>((m > rows_of_source ? m : rows_of_source) * features);
+        const std::vector<std::int64_t> rows = some_rows(m);
+        const std::int64_t* const indices = m == 33 ? nullptr : rows.data();
+        const PreprocessingView view{channels == 3 ? 1.0f : 1.0f / 255.0f, channels, mean.data(), deviation.data()};
+        const auto received = test::same_in_every_order([&] {
+          cuda::ExampleLoader loader(512);
+          DeviceArray<float> out(static_cast<std::size_t>(m * features));
+          loader.load_examples(nullptr, source.data(), type, indices, m, features, view, out.data());
+          return std::vector<std::vector<float>>{out.host()};
+        });
+        std::vector<float> expected(static_cast<std::size_t>(m * features));
+        cpu_backend().load_examples(source.data(), type, indices, m, features, view, expected.data());
+        CHECK(test::largest_error(received[0], expected, 1.0) < 1e-5);
+      }
+    }
+}
+
+TEST_CASE("cuda load_examples: every type and any channels as on the CPU, in pieces") {
+  SUBCASE("uint8") { check_type<std::uint8_t>(ExampleType::uint8); }
+  SUBCASE("float32") { check_type<float>(ExampleType::float32); }
+  SUBCASE("int32") { check_type<std::int32_t>(ExampleType::int32); }
+}
+
+TEST_CASE("cuda load_examples: float32 that is not preprocessed arrives bit by bit") {
+  const std::vector<float> source = test::hostile_values(rows_of_source * 33, 1);
+  cuda::ExampleLoader loader;
+  DeviceArray<float> out(source.size());
+  loader.load_examples(nullptr, source.data(), ExampleType::float32, nullptr, rows_of_source, 33, {}, out.data());
+  CHECK(std::memcmp(out.host().data(), source.data(), source.size() * sizeof(float)) == 0);
+  loader.load_examples(nullptr, nullptr, ExampleType::float32, nullptr, 0, 33, {}, nullptr);
+}
+
+TEST_CASE("cuda load_examples: nothing is overwritten or freed that is still to be copied") {
+  const LateCopies late;
+  cuda::ExampleLoader loader(256);
+  // Calls that grow, of many pieces, with no kernel between them that would wait.
+  for (const std::int64_t features : {8, 32, 200}) {
+    std::vector<float> source = random_values(rows_of_source * features, 1);
+    const std::vector<float> expected = source;
+    DeviceArray<float> out(source.size()), again(source.size());
+    loader.load_examples(nullptr, source.data(), ExampleType::float32, nullptr, rows_of_source, features, {},
+                         out.data());
+    std::fill(source.begin(), source.end(), 0.0f);  // its owner may
+    loader.load_examples(nullptr, source.data(), ExampleType::float32, nullptr, rows_of_source, features, {},
+                         again.data());
+    CHECK(out.host() == expected);
+    CHECK(again.host() == source);
+  }
+  DeviceArray<float> out(64);
+  const std::vector<float> source(64, 1.0f);
+  {
+    cuda::ExampleLoader ends;
+    ends.load_examples(nullptr, source.data(), ExampleType::float32, nullptr, 1, 64, {}, out.data());
+  }
+  CHECK(out.host() == source);
+}
+
+TEST_CASE("cuda load_examples: batches after the first allocate nothing on the GPU") {
+  const std::vector<std::uint8_t> source = source_of<std::uint8_t>(rows_of_source * 8);
+  const PreprocessingView view{0.5f, 0, nullptr, nullptr};
+  cuda::ExampleLoader loader;
+  DeviceArray<float> out(source.size());
+  const auto load = [&](std::int64_t m) {
+    loader.load_examples(nullptr, source.data(), ExampleType::uint8, nullptr, m, 8, view, out.data());
+  };
+  load(rows_of_source);
+  cuda_host::limit_memory(1);
+  CHECK_NOTHROW(load(rows_of_source));
+  CHECK_NOTHROW(load(3));
+  cuda_host::limit_memory(0);
+}
+
+TEST_CASE("cuda load_indices: rows of integers, in pieces, however late they are copied") {
+  const LateCopies late;
+  for (const std::int64_t length : {1, 7, 300}) {
+    std::vector<std::int32_t> source = source_of<std::int32_t>(rows_of_source * length), expected;
+    const std::vector<std::int64_t> rows = some_rows(20);
+    for (const std::int64_t row : rows)
+      expected.insert(expected.end(), source.begin() + row * length, source.begin() + (row + 1) * length);
+    cuda::ExampleLoader loader(128);
+    DeviceArray<std::int32_t> out(expected.size()), whole(source.size());
+    loader.load_indices(nullptr, source.data(), rows.data(), 20, length, 256, {}, out.data());
+    loader.load_indices(nullptr, source.data(), nullptr, rows_of_source, length, 256, {}, whole.data());
+    CHECK(out.host() == expected);
+    CHECK(whole.host() == source);
+  }
+}
+
+template <class Load>
+std::string message_of(const Load& load) {
+  try {
+    load();
+  } catch (const Error& error) {
+    return error.code() + ": " + error.what();
+  }
+  return "";
+}
+
+TEST_CASE("cuda load_indices: an integer out of range is named as on the CPU, and the next batch is fine") {
+  cuda::ExampleLoader loader(16);
+  for (const std::int32_t wrong : {-1, 10, 2147483647}) {
+    const std::vector<std::int32_t> source = {0, 1, 2, 3, wrong, 5};
+    const std::int64_t rows[] = {0, 2}, listed[] = {70, 90};
+    std::vector<std::int32_t> host(4);
+    DeviceArray<std::int32_t> out(4);
+    for (const ExampleNumbers numbers : {ExampleNumbers{listed, 0}, ExampleNumbers{nullptr, 5}}) {
+      const std::string received =
+          message_of([&] { loader.load_indices(nullptr, source.data(), rows, 2, 2, 10, numbers, out.data()); });
+      CHECK(received ==
+            message_of([&] { cpu_backend().load_indices(source.data(), rows, 2, 2, 10, numbers, host.data()); }));
+      CHECK(received.find(numbers.listed == nullptr ? "in example 6" : "in example 90") != std::string::npos);
+    }
+    const std::int64_t good[] = {1, 0};
+    loader.load_indices(nullptr, source.data(), good, 2, 2, 10, {}, out.data());
+    CHECK(out.host() == std::vector<std::int32_t>{2, 3, 0, 1});
+  }
+}
+
+}  // namespace
+}  // namespace onelogit
