@@ -24,4 +24,10 @@ ONELOGIT_SHARED_INLINE ArgMax merge(ArgMax a, ArgMax b) {
   return a.index < b.index ? a : b;
 }
 
+// Whether a row's largest logit, the lowest class on ties, is its label's. A row with a NaN is wrong.
+ONELOGIT_SHARED_INLINE bool is_correct(float true_logit, std::int32_t label, ArgMax largest_false) {
+  if (largest_false.index < 0 && largest_false.value == largest_false.value) return true_logit == true_logit;
+  return true_logit > largest_false.value || (true_logit == largest_false.value && label < largest_false.index);
+}
+
 }  // namespace onelogit

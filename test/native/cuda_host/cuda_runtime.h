@@ -113,6 +113,18 @@ T __shfl_down_sync(unsigned mask, T value, unsigned delta, int = warpSize) {
   return ::cuda_host::exchange(mask, value, lane + delta < 32 ? lane + delta : lane);
 }
 
+inline unsigned __ballot_sync(unsigned mask, int predicate) {
+  unsigned result = 0;
+  *static_cast<std::uint64_t*>(::cuda_host::lane_slot(::cuda_host::lane())) = predicate != 0;
+  ::cuda_host::warp_barrier(mask);
+  for (unsigned lane = 0; lane < 32; ++lane)
+    if (mask >> lane & 1)
+      result |= static_cast<unsigned>(*static_cast<std::uint64_t*>(::cuda_host::lane_slot(lane))) << lane;
+  ::cuda_host::warp_barrier(mask);
+  return result;
+}
+inline int __ffs(int value) { return __builtin_ffs(value); }
+
 // One thread runs at a time.
 template <class T>
 T atomicAdd(T* address, T value) {

@@ -9,12 +9,6 @@
 
 namespace onelogit {
 
-// Whether a row's largest logit, the lowest class on ties, is its label's. A row with a NaN is wrong.
-inline bool is_correct(float true_logit, std::int32_t label, ArgMax largest_false) {
-  if (largest_false.index < 0 && largest_false.value == largest_false.value) return true_logit == true_logit;
-  return true_logit > largest_false.value || (true_logit == largest_false.value && label < largest_false.index);
-}
-
 // The largest false logit of every row, per slice of the classes.
 class LargestFalse {
  public:

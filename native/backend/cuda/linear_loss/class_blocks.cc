@@ -1,0 +1,96 @@
+#include "backend/cuda/linear_loss/class_blocks.h"
+
+#include <algorithm>
+
+namespace onelogit::cuda {
+namespace {
+
+constexpr std::int64_t aligned_classes = 128;  // what the tiles of a product like
+
+// Classes of a block. Planned for converted rows too: whether there are any is known only at a call.
+std::int64_t classes_of(std::size_t budget, std::int64_t m, std::int64_t d, std::int64_t k) {
+  const auto fit = static_cast<std::int64_t>(budget / sizeof(float)) / (m + d);
+  const std::int64_t aligned = fit / aligned_classes * aligned_classes;
+  return std::clamp<std::int64_t>(aligned > 0 ? aligned : fit, 1, k);
+}
+
+}  // namespace
+
+ClassBlocks::ClassBlocks(Queue& queue, std::int64_t max_examples, std::int64_t d, std::int64_t k,
+                         std::size_t workspace_bytes)
+    : queue_(queue),
+      d_(d),
+      k_(k),
+      block_classes_(classes_of(std::min(workspace_bytes, queue.cache_bytes / 2), max_examples, d, k)),
+      logits_(static_cast<std::size_t>(max_examples * block_classes_), "a block of logits"),
+      max_examples_(max_examples) {}
+
+void ClassBlocks::walk(const LinearLossArguments& arguments, const std::function<void(const ClassBlock& block)>& body) {
+  const bool bfloat16 = arguments.weight_type == WeightType::bfloat16;
+  if (bfloat16 && weight_.size() == 0)
+    weight_ = DeviceBuffer<float>(static_cast<std::size_t>(block_classes_ * d_), "a block of the class matrix");
+  std::int64_t number = 0;
+  for (std::int64_t begin = 0; begin < k_; begin += block_classes_, ++number) {
+    const std::int64_t b = std::min(block_classes_, k_ - begin), m = arguments.m;
+    const float* weight = static_cast<const float*>(arguments.weight) + begin * d_;
+    if (bfloat16) {
+      widen(queue_.stream, static_cast<const std::uint16_t*>(arguments.weight) + begin * d_, weight_.data(), b * d_);
+      weight = weight_.data();
+    }
+    const bool biased = arguments.bias != nullptr;
+    if (biased) fill_rows(queue_.stream, arguments.bias + begin, logits_.data(), m, b);
+    queue_.products.multiply({.transpose_b = true,
+                              .m = m,
+                              .n = b,
+                              .k = d_,
+                              .a = arguments.hidden,
+                              .lda = d_,
+                              .b = weight,
+                              .ldb = d_,
+                              .beta = biased ? 1.0f : 0.0f,
+                              .c = logits_.data(),
+                              .ldc = b});
+    body({{logits_.data(), m, b, arguments.labels, begin}, weight, number});
+  }
+}
+
+void ClassBlocks::add_to_hidden(const LinearLossArguments& arguments, const ClassBlock& block) {
+  if (arguments.gradient_hidden == nullptr) return;
+  queue_.products.multiply({.m = block.logits.m,
+                            .n = d_,
+                            .k = block.logits.b,
+                            .a = block.logits.values,
+                            .lda = block.logits.b,
+                            .b = block.weight,
+                            .ldb = d_,
+                            .beta = block.first() ? 0.0f : 1.0f,
+                            .c = arguments.gradient_hidden,
+                            .ldc = d_});
+}
+
+void ClassBlocks::store_class_gradients(const LinearLossArguments& arguments, const ClassBlock& block) {
+  if (arguments.gradient_weight != nullptr)
+    queue_.products.multiply({.transpose_a = true,
+                              .m = block.logits.b,
+                              .n = d_,
+                              .k = block.logits.m,
+                              .a = block.logits.values,
+                              .lda = block.logits.b,
+                              .b = arguments.hidden,
+                              .ldb = d_,
+                              .c = arguments.gradient_weight + block.logits.begin * d_,
+                              .ldc = d_});
+  if (arguments.gradient_bias != nullptr)
+    block_column_sums(queue_.stream, block.logits, arguments.gradient_bias + block.logits.begin);
+}
+
+DeviceBuffer<float> device_copy(cudaStream_t stream, const float* values, std::size_t size, const char* what) {
+  DeviceBuffer<float> buffer(size, what);
+  if (size > 0) {
+    check(cudaMemcpyAsync(buffer.data(), values, size * sizeof(float), cudaMemcpyHostToDevice, stream), what);
+    check(cudaStreamSynchronize(stream), what);  // `values` may go
+  }
+  return buffer;
+}
+
+}  // namespace onelogit::cuda

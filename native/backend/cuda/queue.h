@@ -1,0 +1,17 @@
+// Where the work of one backend is queued: a stream and what products on it need.
+#pragma once
+
+#include "backend/cuda/product.h"
+
+namespace onelogit::cuda {
+
+struct Queue {
+  explicit Queue(cudaStream_t stream_, std::size_t cache_bytes_)
+      : stream(stream_), products(stream_), cache_bytes(cache_bytes_) {}
+
+  cudaStream_t stream;
+  Products products;
+  std::size_t cache_bytes;  // of the device's L2
+};
+
+}  // namespace onelogit::cuda
