@@ -101,6 +101,17 @@ TEST_CASE("cuda load_examples: nothing is overwritten or freed that is still to 
   CHECK(out.host() == source);
 }
 
+TEST_CASE("cuda load_examples: the host waits only for the copy before the last one") {
+  const LateCopies late;
+  cuda::ExampleLoader loader;
+  const std::vector<float> source(8, 1.0f);
+  DeviceArray<float> out(8);
+  for (const std::size_t left : {1u, 2u, 2u, 2u}) {
+    loader.load_examples(nullptr, source.data(), ExampleType::float32, nullptr, 1, 8, {}, out.data());
+    CHECK(cuda_host::delayed_copies() == left);
+  }
+}
+
 TEST_CASE("cuda load_examples: batches after the first allocate nothing on the GPU") {
   const std::vector<std::uint8_t> source = source_of<std::uint8_t>(rows_of_source * 8);
   const PreprocessingView view{0.5f, 0, nullptr, nullptr};

@@ -30,7 +30,8 @@ std::vector<OptimizerSpec> specs() {
   return result;
 }
 
-// Slices one after another, as in an arena: after the first they begin at any address. Some are of several chunks.
+// Slices one after another, each at an address of its own kind, and the gradient's another one than the value's. Some
+// are of several chunks.
 constexpr std::int64_t sizes[] = {1, 31, 32, 33, 0, 257, 1024, 3001, 5};
 constexpr std::int64_t total = 1 + 31 + 32 + 33 + 257 + 1024 + 3001 + 5;
 
@@ -58,16 +59,16 @@ bool scaled(std::uint64_t step) { return step % 2 == 0; }
 
 std::vector<std::vector<float>> on_cuda(const OptimizerSpec& spec) {
   cuda::Optimizer optimizer;
-  DeviceArray<float> value(random_values(total, 1)), gradient(static_cast<std::size_t>(total)),
+  DeviceArray<float> value(random_values(total, 1)), gradient(static_cast<std::size_t>(total + 1)),
       first(std::vector<float>(total, 0.0f)), second(std::vector<float>(total, 0.0f)),
       device_scale(std::vector<float>{scale});
   const std::vector<ParameterSlice> slices =
-      slices_of(value.data(), gradient.data(), first.data(), second.data(), optimizer_state_count(spec));
+      slices_of(value.data(), gradient.data() + 1, first.data(), second.data(), optimizer_state_count(spec));
   for (std::uint64_t step = 1; step <= steps; ++step) {
     const std::vector<float> values = gradients(step);
-    cuda::check(
-        cudaMemcpyAsync(gradient.data(), values.data(), values.size() * sizeof(float), cudaMemcpyHostToDevice, nullptr),
-        "a test");
+    cuda::check(cudaMemcpyAsync(gradient.data() + 1, values.data(), values.size() * sizeof(float),
+                                cudaMemcpyHostToDevice, nullptr),
+                "a test");
     optimizer.step(nullptr, spec, static_cast<float>(spec.learning_rate), step, slices.data(), slices.size(),
                    scaled(step) ? device_scale.data() : nullptr);
   }

@@ -59,8 +59,9 @@ void limit_memory(std::size_t bytes);
 // Copies from pinned memory are left until something waits for them or goes on with what they bring, as late as they
 // may happen on a GPU: pinned memory that is written or freed too early shows. For tests; off at first.
 void delay_copies(bool delay);
-// Those up to the last of them that was asked for.
+// All that are left.
 void finish_copies();
+std::size_t delayed_copies();
 // Whether the bytes lie in device memory.
 bool is_device_memory(const void* memory);
 // While one exists, this thread may touch device memory: what stands for the device's own engines.

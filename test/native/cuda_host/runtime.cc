@@ -118,6 +118,11 @@ void delay_copies(bool delay) {
 
 void finish_copies() { finish_copies_until(std::numeric_limits<std::uint64_t>::max()); }
 
+std::size_t delayed_copies() {
+  const std::lock_guard<std::mutex> lock(device().mutex);
+  return device().copies.size();
+}
+
 bool is_device_memory(const void* memory) {
   const auto* const byte = static_cast<const unsigned char*>(memory);
   return byte >= device().begin && byte < device().begin + device_bytes;
