@@ -38,8 +38,8 @@ std::vector<T> source_of(std::int64_t size) {
 template <class T>
 void check_type(ExampleType type) {
   const std::vector<float> mean = random_values(40, 1), deviation = random_values(40, 2, 0.5f, 2.0f);
-  for (const std::int64_t features : {1, 3, 4, 31, 32, 33, 132, 257})
-    for (const std::int64_t channels : {0, 1, 3, 32}) {
+  for (const std::int64_t features : {1, 4, 31, 33, 132})
+    for (const std::int64_t channels : {0, 3, 32}) {
       for (const std::int64_t m : {1, 9, 33}) {
         CAPTURE(features);
         CAPTURE(channels);

@@ -25,7 +25,7 @@ std::vector<float> on_cuda(const std::vector<float>& hidden, const std::vector<f
 TEST_CASE("cuda score_column: as on the CPU, a warp a row and a block a row") {
   for (const std::int64_t m : {1, 3, 33, 257})
     for (const std::int64_t d : {1, 4, 31, 32, 33, 256, 257, 2052, 2051}) {
-      if (m > 3 && d > 2000) continue;
+      if ((m > 3 && d > 2000) || (m > 33 && d != 33)) continue;
       CAPTURE(m);
       CAPTURE(d);
       const std::vector<float> hidden = random_values(m * d, 1), weight = random_values(d, 2);
