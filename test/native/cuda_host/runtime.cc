@@ -25,7 +25,7 @@
 namespace cuda_host {
 namespace {
 
-constexpr std::size_t device_bytes = std::size_t{4} << 30, alignment = 256, most_filled = std::size_t{8} << 20;
+constexpr std::size_t device_bytes = std::size_t{4} << 30, alignment = 256, most_filled = std::size_t{16} << 20;
 
 // A copy from pinned memory that has not happened yet.
 struct Copy {

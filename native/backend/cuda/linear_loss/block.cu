@@ -3,20 +3,10 @@
 #include "backend/cuda/launch.h"
 #include "backend/cuda/linear_loss/arg_reduce.h"
 #include "backend/cuda/reduce.h"
-#include "tensor/bfloat16_bits.h"
+#include "tensor/bfloat16.h"
 
 namespace onelogit::cuda {
 namespace {
-
-__global__ void fill_rows_kernel(const float* bias, float* y, std::int64_t m, std::int64_t n) {
-  for (std::int64_t i = blockIdx.y; i < m; i += gridDim.y)
-    for (std::int64_t j = first_index(); j < n; j += index_stride()) y[i * n + j] = bias[j];
-}
-
-__global__ void widen_kernel(const std::uint16_t* bfloat16, float* float32, std::int64_t size) {
-  for (std::int64_t i = first_index(); i < size; i += index_stride())
-    float32[i] = bfloat16_bits_to_float32(bfloat16[i]);
-}
 
 // One block of threads.
 __global__ void add_partial_sums_kernel(const double* partial, std::int64_t size, double* total) {
@@ -67,17 +57,8 @@ __global__ void count_correct_rows_kernel(const float* true_logit, const std::in
   if (threadIdx.x == 0) *correct = count;
 }
 
-// A thread for a column: neighbours read neighbours.
-__global__ void block_column_sums_kernel(BlockLogits block, float* sums) {
-  for (std::int64_t j = first_index(); j < block.b; j += index_stride()) {
-    double sum = 0;
-    for (std::int64_t i = 0; i < block.m; ++i) sum += static_cast<double>(block.values[i * block.b + j]);
-    sums[j] = static_cast<float>(sum);
-  }
-}
-
 __device__ __forceinline__ float weight_at(const void* weight, bool bfloat16, std::int64_t at) {
-  return bfloat16 ? bfloat16_bits_to_float32(static_cast<const std::uint16_t*>(weight)[at])
+  return bfloat16 ? bfloat16_to_float32(static_cast<const std::uint16_t*>(weight)[at])
                   : static_cast<const float*>(weight)[at];
 }
 
@@ -139,14 +120,6 @@ __global__ void scale_by_kernel(float* x, std::int64_t size, const float* factor
 
 }  // namespace
 
-void fill_rows(cudaStream_t stream, const float* bias, float* y, std::int64_t m, std::int64_t n) {
-  launch("bias", fill_rows_kernel, dim3(grid_for(n), grid_for(m, 1)), block_threads, 0, stream, bias, y, m, n);
-}
-
-void widen(cudaStream_t stream, const std::uint16_t* bfloat16, float* float32, std::int64_t size) {
-  launch("bfloat16", widen_kernel, grid_for(size), block_threads, 0, stream, bfloat16, float32, size);
-}
-
 void add_partial_sums(cudaStream_t stream, const double* partial, std::int64_t size, double* total) {
   launch("sum", add_partial_sums_kernel, 1, block_threads, 0, stream, partial, size, total);
 }
@@ -168,10 +141,6 @@ void count_correct_rows(cudaStream_t stream, const float* true_logit, const std:
                         const std::int64_t* class_id, std::int64_t m, std::int64_t* correct) {
   launch("correct answers", count_correct_rows_kernel, 1, block_threads, 0, stream, true_logit, labels, value, class_id,
          m, correct);
-}
-
-void block_column_sums(cudaStream_t stream, const BlockLogits& block, float* sums) {
-  launch("column sums", block_column_sums_kernel, grid_for(block.b), block_threads, 0, stream, block, sums);
 }
 
 void add_sparse_to_hidden(cudaStream_t stream, const SparseEntries& entries, std::int64_t m, std::int64_t d,

@@ -25,10 +25,6 @@ struct SparseEntries {
   std::int64_t per_row, size;
 };
 
-// Every row of y (m×n) becomes the bias (n), for a product to be added to.
-void fill_rows(cudaStream_t stream, const float* bias, float* y, std::int64_t m, std::int64_t n);
-void widen(cudaStream_t stream, const std::uint16_t* bfloat16, float* float32, std::int64_t size);
-
 // true_logit[i] of the rows whose label is in the block.
 void take_true_logits(cudaStream_t stream, const BlockLogits& block, float* true_logit);
 
@@ -39,9 +35,6 @@ void merge_largest_false(cudaStream_t stream, const BlockLogits& block, float* v
 // *correct = rows whose label has the largest logit, the lowest class on ties; rows with a NaN are wrong.
 void count_correct_rows(cudaStream_t stream, const float* true_logit, const std::int32_t* labels, const float* value,
                         const std::int64_t* class_id, std::int64_t m, std::int64_t* correct);
-
-// sums[j] = Σ_i values[i, j]
-void block_column_sums(cudaStream_t stream, const BlockLogits& block, float* sums);
 
 // gradient_hidden (m×d) += Σ entries: coefficient · weight row. Weight float32, or bfloat16 if `bfloat16`.
 void add_sparse_to_hidden(cudaStream_t stream, const SparseEntries& entries, std::int64_t m, std::int64_t d,

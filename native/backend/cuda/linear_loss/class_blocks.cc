@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backend/cuda/dense.h"
+
 namespace onelogit::cuda {
 namespace {
 
@@ -34,11 +36,10 @@ void ClassBlocks::walk(const LinearLossArguments& arguments, const std::function
     const std::int64_t b = std::min(block_classes_, k_ - begin), m = arguments.m;
     const float* weight = static_cast<const float*>(arguments.weight) + begin * d_;
     if (bfloat16) {
-      widen(queue_.stream, static_cast<const std::uint16_t*>(arguments.weight) + begin * d_, weight_.data(), b * d_);
+      bfloat16_to_float32(queue_.stream, static_cast<const std::uint16_t*>(arguments.weight) + begin * d_,
+                          weight_.data(), b * d_);
       weight = weight_.data();
     }
-    const bool biased = arguments.bias != nullptr;
-    if (biased) fill_rows(queue_.stream, arguments.bias + begin, logits_.data(), m, b);
     queue_.products.multiply({.transpose_b = true,
                               .m = m,
                               .n = b,
@@ -47,9 +48,9 @@ void ClassBlocks::walk(const LinearLossArguments& arguments, const std::function
                               .lda = d_,
                               .b = weight,
                               .ldb = d_,
-                              .beta = biased ? 1.0f : 0.0f,
                               .c = logits_.data(),
                               .ldc = b});
+    if (arguments.bias != nullptr) add_bias(queue_.stream, arguments.bias + begin, logits_.data(), m, b);
     body({{logits_.data(), m, b, arguments.labels, begin}, weight, number});
   }
 }
@@ -81,7 +82,8 @@ void ClassBlocks::store_class_gradients(const LinearLossArguments& arguments, co
                               .c = arguments.gradient_weight + block.logits.begin * d_,
                               .ldc = d_});
   if (arguments.gradient_bias != nullptr)
-    block_column_sums(queue_.stream, block.logits, arguments.gradient_bias + block.logits.begin);
+    column_sums(queue_.stream, block.logits.values, arguments.gradient_bias + block.logits.begin, block.logits.m,
+                block.logits.b);
 }
 
 DeviceBuffer<float> device_copy(cudaStream_t stream, const float* values, std::size_t size, const char* what) {
