@@ -9,7 +9,7 @@ export interface BoundOwner extends ScoredShape {
   readonly disposed: boolean;
   /** Whether somebody has asked for matches before. */
   readonly matching: boolean;
-  /** Before the first question for a match: warns if the loss was not made for it. */
+  /** At the first answer to whether something matches: warns if the loss was not made for it. */
   startMatching(): void;
 }
 
@@ -44,9 +44,11 @@ export class BoundInput {
    * @throws as {@link BoundInput.score}; `ERR_ONELOGIT_NOT_CALIBRATED` without thresholds
    */
   matches(classId: number): boolean {
-    if (!this.#owner.matching) this.#owner.startMatching();
     const matches = this.#score(classId, true);
-    if (matches !== undefined) return matches;
+    if (matches !== undefined) {
+      if (!this.#owner.matching) this.#owner.startMatching();
+      return matches;
+    }
     throw this.#refused('matches', () => {
       checkClassId(classId, this.#owner, 'matches');
       throw notCalibratedError('matches');

@@ -91,7 +91,7 @@ export class SingleLogitClassifier {
       kind: inputKind(metadata.layers),
       disposed: false,
       matching: false,
-      startMatching: () => this.#startMatching('matches'),
+      startMatching: () => this.#startMatching(),
     };
     this.#score = native.score;
     this.#scoreFloat32 = native.scoreFloat32;
@@ -176,13 +176,16 @@ export class SingleLogitClassifier {
    * @throws as {@link SingleLogitClassifier.score}; OneLogitError `ERR_ONELOGIT_NOT_CALIBRATED` without thresholds
    */
   matches(input: Inputs, classId: number): boolean {
-    if (!this.#owner.matching) this.#startMatching('matches');
     const matches = this.#matches(input, classId);
-    if (matches !== undefined) return matches;
+    if (matches !== undefined) {
+      if (!this.#owner.matching) this.#startMatching();
+      return matches;
+    }
     this.#checkUse('matches');
+    if (this.#parts.native.thresholds() === undefined) throw notCalibratedError('matches');
     checkExample(input, this.#owner, 'matches');
     checkClassId(classId, this.#owner, 'matches');
-    throw notCalibratedError('matches');
+    throw unexplained('matches');
   }
 
   /**
@@ -434,9 +437,7 @@ export class SingleLogitClassifier {
     return runJob(() => start(native, sources.native(checked, 'dataset')), sources, signal, what);
   }
 
-  #startMatching(what: string): void {
-    this.#checkUse(what);
-    if (this.#parts.native.thresholds() === undefined) throw notCalibratedError(what);
+  #startMatching(): void {
     warnUnlessAligned(this.#current().metadata.loss);
     this.#owner.matching = true;
   }

@@ -150,6 +150,14 @@ describe('reload', () => {
     for (const ask of [() => bound.score(0), () => bound.matches(0)]) expect(ask).toThrow(code('ERR_ONELOGIT_DISPOSED'));
   });
 
+  it('leaves bound inputs their thresholds, asked for before or not', async () => {
+    const slc = await SingleLogitClassifier.load(path);
+    const bound = slc.bind(input);
+    await constant(7).save(at('uncalibrated'));
+    await slc.reload(at('uncalibrated'));
+    expect(bound.matches(0)).toBe(true);
+  });
+
   it('does nothing for the file in use, under whatever name', async () => {
     const slc = await SingleLogitClassifier.load(path);
     const { generation } = slc;
@@ -387,6 +395,33 @@ describe('sharing', () => {
     expect({ status: result.status, signal: result.signal, stderr: result.stderr }).toEqual({ status: 0, signal: null, stderr: '' });
     return JSON.parse(result.stdout);
   };
+
+  it('leaves thresholds that were calibrated here to what was being bound when another thread reloaded', async () => {
+    await constant(1).save(at('uncalibrated'));
+    const next = await write(-2, 'next-one');
+    const result = await run(`
+      const slc = await SingleLogitClassifier.load(${JSON.stringify(at('uncalibrated'))});
+      const labels = Int32Array.of(0, 1, 2, 3);
+      await slc.calibrate({ inputs: new Float32Array(12), labels, inputShape: [3], classes: 4, length: 4 }, { recall: 0.5 });
+      const worker = ${worker(`
+        const slc = await SingleLogitClassifier.load(${JSON.stringify(at('uncalibrated'))});
+        parentPort.on('message', async (flag) => {
+          await slc.reload(${JSON.stringify(next)});
+          Atomics.store(flag, 0, 1);
+          Atomics.notify(flag, 0);
+        });
+        parentPort.postMessage('ready');`)};
+      await once(worker, 'message');
+      const flag = new Int32Array(new SharedArrayBuffer(4));
+      const binding = slc.bindAsync(input);
+      worker.postMessage(flag);
+      Atomics.wait(flag, 0, 0);
+      const score = slc.score(input, 0);
+      const bound = await binding;
+      console.log(JSON.stringify([score, bound.score(0), bound.matches(0)]));
+      process.exit();`);
+    expect(result).toEqual([-2, 1, true]);
+  });
 
   it('reaches all workers, never a mixed answer among them', async () => {
     const [one, two] = [await write(1, 'one'), await write(-2, 'two')];

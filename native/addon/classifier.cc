@@ -41,18 +41,6 @@ Examples copy_of_examples(Napi::Env env, const Scorer& scorer, const Napi::Value
   return copy;
 }
 
-// How this classifier answers from a generation that was in use a moment ago.
-std::shared_ptr<Scored> scored_of(Scorer& scorer, const std::shared_ptr<const Generation>& generation,
-                                  const char* what) {
-  if (!scorer.ready()) throw_disposed(what);
-  if (scorer.now->generation == generation) return scorer.now;
-  for (const auto& weak : scorer.earlier)
-    if (auto scored = weak.lock(); scored && scored->generation == generation) return scored;
-  auto scored = std::make_shared<Scored>(scorer, generation);
-  scorer.earlier.push_back(scored);
-  return scored;
-}
-
 // scoreBatchAsync(inputs, classId) → Promise<Float32Array>
 Napi::Value score_batch_async(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
   const char* what = "scoreBatchAsync";
@@ -77,6 +65,7 @@ Napi::Value score_batch_async(const Napi::CallbackInfo& info, const std::shared_
 Napi::Value bind_async(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
   const char* what = "bindAsync";
   const auto generation = generation_of(*scorer, what);
+  const std::shared_ptr<Scored> scored = scorer->now;  // with the thresholds that were calibrated here
   auto examples = std::make_shared<const Examples>(copy_of_examples(info.Env(), *scorer, info[0]));
   if (examples->count != 1)
     throw Error(ErrorKind::range, "ERR_ONELOGIT_LENGTH",
@@ -87,15 +76,16 @@ Napi::Value bind_async(const Napi::CallbackInfo& info, const std::shared_ptr<Sco
              info.Env(),
              // `keep` holds the scorer. What is captured here is released on the job's thread, where a Scorer must not
              // end.
-             [generation, examples, scorer = scorer.get(), what](Job& job) -> Finish {
+             [generation, examples, scored, what](Job& job) -> Finish {
                const Trunk& trunk = generation->weights->trunk();
                auto features = std::make_shared<std::vector<float>>(static_cast<std::size_t>(trunk.feature_size()));
                Trunk::Scratch scratch;
                if (!trunk.features(examples->bytes.data(), examples->type, 1, scratch, features->data(),
                                    &job.cancelled))
                  throw_cancelled(what);
-               return [generation, features, scorer, what](Napi::Env env) -> Napi::Value {
-                 return Napi::Value(env, bound_function(env, scored_of(*scorer, generation, what), features->data()));
+               return [scored, features, what](Napi::Env env) -> Napi::Value {
+                 if (scored->matrix == nullptr) throw_disposed(what);
+                 return Napi::Value(env, bound_function(env, scored, features->data()));
                };
              },
              {}, std::move(keep))
