@@ -158,6 +158,29 @@ describe('reload', () => {
     expect(bound.matches(0)).toBe(true);
   });
 
+  it('keeps the memory of bound inputs where every object has setters of any name', async () => {
+    const next = await write(2, 'next-one');
+    const result = await runModule(
+      `for (const name of ['owner', 'memory']) Object.defineProperty(Object.prototype, name, { set() {}, get: () => undefined });
+       const { SingleLogitClassifier } = await import('${packageUrl}');
+       const [path, next] = ${JSON.stringify([path, next])};
+       const input = new Float32Array(3).fill(1);
+       const slc = await SingleLogitClassifier.load(path);
+       const bound = Array.from({ length: 300 }, () => slc.bind(input));
+       const others = [];
+       for (let i = 0; i < 10; i++) {
+         await slc.reload(i % 2 ? path : next);
+         slc.score(input, 0);
+         globalThis.gc();
+         await new Promise((resolve) => setTimeout(resolve, 5));
+         for (let j = 0; j < 300; j++) others.push(new Float32Array(50).fill(7));
+       }
+       console.log(JSON.stringify([...new Set(bound.map((each) => each.score(1)))]));`,
+      { flags: ['--expose-gc'] },
+    );
+    expect(result).toMatchObject({ status: 0, signal: null, stderr: '', stdout: '[1]\n' });
+  });
+
   it('does nothing for the file in use, under whatever name', async () => {
     const slc = await SingleLogitClassifier.load(path);
     const { generation } = slc;

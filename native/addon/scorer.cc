@@ -356,13 +356,17 @@ void check(napi_env env, napi_status status) {
   if (status != napi_ok) throw Napi::Error::New(env);
 }
 
-// A function with callback data, which `owner` and `memory` keep alive.
+// A function with callback data, which `owner` and `memory` keep alive. They are defined, not set: a setter that all
+// objects inherit would swallow them. And they cannot be deleted.
 napi_value function_of(napi_env env, napi_value owner, const char* name, napi_callback callback, void* data,
                        napi_value memory = nullptr) {
   napi_value function = nullptr;
   check(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data, &function));
-  check(env, napi_set_named_property(env, function, "owner", owner));
-  if (memory != nullptr) check(env, napi_set_named_property(env, function, "memory", memory));
+  const auto kept = [](const char* property, napi_value value) {
+    return napi_property_descriptor{property, nullptr, nullptr, nullptr, nullptr, value, napi_default, nullptr};
+  };
+  const napi_property_descriptor properties[] = {kept("owner", owner), kept("memory", memory)};
+  check(env, napi_define_properties(env, function, memory == nullptr ? 1 : 2, properties));
   return function;
 }
 
