@@ -5,10 +5,11 @@ import type { Device } from './device.js';
 import { OneLogitError, rangeError } from './errors.js';
 import type { Layer } from './layers.js';
 import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
-import { classNamesOf } from './model-file.js';
+import { classNamesOf, withModelFile } from './model-file.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
 import { native } from './native.js';
 import type { ClassStorage, NativeClassifier, NativeDescription, NativeHandle, NativeKeeping } from './native-classifier.js';
+import type { NativeModelFile } from './native-model.js';
 import { version } from './version.js';
 
 /** A classifier's parts. */
@@ -32,18 +33,21 @@ export interface ClassifierSource {
  * copy from.
  */
 export async function classifierFromFile(path: string, device: Device, keeping: NativeKeeping): Promise<ClassifierParts> {
-  const { file, loading, metadata } = await openClassifierFile(path, device, keeping);
-  return { native: await file.loadClassifier(loading), metadata, source: fileSource(path, device, keeping) };
+  return withModelFile(path, async (file) => {
+    const { loading, metadata } = readClassifierFile(file, path, device, keeping);
+    return { native: await file.loadClassifier(loading), metadata, source: fileSource(path, device, keeping) };
+  });
 }
 
 function fileSource(path: string | null, device: Device, keeping: NativeKeeping): ClassifierSource {
   return {
     path,
-    reload: async (from, replaced, inputType, requireThresholds) => {
-      const { file, loading, metadata } = await openClassifierFile(from, device, keeping);
-      checkInputType(metadata.inputType, inputType, from);
-      await file.loadClassifier({ ...loading, requireThresholds }, replaced);
-    },
+    reload: (from, replaced, inputType, requireThresholds) =>
+      withModelFile(from, async (file) => {
+        const { loading, metadata } = readClassifierFile(file, from, device, keeping);
+        checkInputType(metadata.inputType, inputType, from);
+        await file.loadClassifier({ ...loading, requireThresholds }, replaced);
+      }),
   };
 }
 
@@ -56,8 +60,7 @@ export function checkInputType(received: InputType | null, expected: InputType |
     );
 }
 
-async function openClassifierFile(path: string, device: Device, keeping: NativeKeeping) {
-  const file = await native.openModelFile(path);
+function readClassifierFile(file: NativeModelFile, path: string, device: Device, keeping: NativeKeeping) {
   const read = readMetadata(file.metadata, path);
   const { inputShape, layers, seed, preprocessing } = read;
   const metadata = keeping.storage === undefined ? read : { ...read, layers: storedAs(layers, keeping.storage) };
@@ -69,7 +72,7 @@ async function openClassifierFile(path: string, device: Device, keeping: NativeK
     ...keeping,
     ...describe(json, names ?? null),
   };
-  return { file, loading, metadata };
+  return { loading, metadata };
 }
 
 /** Copies what scoring needs from a model. */

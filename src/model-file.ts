@@ -21,12 +21,23 @@ export async function saveModel(state: ModelState, path: string): Promise<void> 
 
 /** Reads a model or a checkpoint. */
 export async function loadModel(path: string, device: string): Promise<ModelState> {
+  return withModelFile(path, async (file) => {
+    const metadata = readMetadata(file.metadata, path);
+    const loaded = await file.load({ inputShape: metadata.inputShape, layers: metadata.layers, seed: metadata.seed, device });
+    if (metadata.preprocessing) loaded.setPreprocessing(metadata.preprocessing);
+    // Its weights came from elsewhere, even if nobody fitted them: no prior bias any more.
+    return { ...metadata, trained: true, native: loaded, encodedNames: classNamesOf(file, loaded.classes, path), fitting: false };
+  });
+}
+
+/** Opens a model file for as long as `body` takes. */
+export async function withModelFile<T>(path: string, body: (file: NativeModelFile) => T | Promise<T>): Promise<T> {
   const file = await native.openModelFile(path);
-  const metadata = readMetadata(file.metadata, path);
-  const loaded = await file.load({ inputShape: metadata.inputShape, layers: metadata.layers, seed: metadata.seed, device });
-  if (metadata.preprocessing) loaded.setPreprocessing(metadata.preprocessing);
-  // Its weights came from elsewhere, even if nobody fitted them: no prior bias any more.
-  return { ...metadata, trained: true, native: loaded, encodedNames: classNamesOf(file, loaded.classes, path), fitting: false };
+  try {
+    return await body(file);
+  } finally {
+    file.close();
+  }
 }
 
 /**
@@ -35,7 +46,7 @@ export async function loadModel(path: string, device: string): Promise<ModelStat
  * @throws OneLogitError `ERR_ONELOGIT_CHECKPOINT` if it is of another model
  */
 export async function resumedMetadata(state: ModelState, split: Split | null, path: string): Promise<ModelMetadata> {
-  const metadata = readMetadata((await native.openModelFile(path)).metadata, path);
+  const metadata = await withModelFile(path, (file) => readMetadata(file.metadata, path));
   const mismatch = (property: string): never => {
     throw new OneLogitError(
       'ERR_ONELOGIT_CHECKPOINT',

@@ -167,6 +167,8 @@ export interface NativeModelFile {
   classNames?: NativeNames;
   /** Builds the model and reads its tensors; they are checked before any memory is taken. */
   load(spec: NativeModelSpec): Promise<NativeModel>;
+  /** Whatever is being loaded goes on. */
+  close(): void;
 }
 
 declare module './native.js' {

@@ -1,5 +1,5 @@
 // Weights that several classifiers share, and that are replaced while they serve.
-import { copyFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { type ClassifierOptions, layers, Model, SingleLogitClassifier } from '../src/index.js';
@@ -179,6 +179,22 @@ describe('reload', () => {
       { flags: ['--expose-gc'] },
     );
     expect(result).toMatchObject({ status: 0, signal: null, stderr: '', stdout: '[1]\n' });
+  });
+
+  it('leaves no descriptors to the garbage collector', async () => {
+    const descriptors = async () => (await readdir('/proc/self/fd')).length;
+    const slc = await SingleLogitClassifier.load(path);
+    const other = await write(2, 'other-one');
+    await constant(3, { classes: 5 }).save(at('wider'));
+    const before = await descriptors();
+    for (let i = 0; i < 50; i++) {
+      await slc.reload();
+      await slc.reload(i % 2 ? other : path);
+      await slc.reload(at('wider')).catch(() => {});
+      (await SingleLogitClassifier.load(other)).dispose();
+      (await Model.load(other)).dispose();
+    }
+    expect((await descriptors()) - before).toBeLessThan(20);
   });
 
   it('does nothing for the file in use, under whatever name', async () => {

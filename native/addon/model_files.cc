@@ -78,11 +78,24 @@ Napi::Value to_javascript(Napi::Env env, const std::shared_ptr<OpenedFile>& open
   const auto& metadata = opened->file.metadata();
   if (const auto found = metadata.find(metadata_key); found != metadata.end()) result.Set("metadata", found->second);
   if (opened->named) result.Set("classNames", names_to_javascript(env, opened->name_bytes, opened->name_offsets));
-  result.Set("load", Napi::Function::New(env, [opened](const Napi::CallbackInfo& info) { return load(info, opened); }));
-  result.Set("loadClassifier", Napi::Function::New(env, [opened](const Napi::CallbackInfo& info) {
-               return load_classifier(info, std::shared_ptr<const SafetensorsFile>(opened, &opened->file),
-                                      opened->order);
-             }));
+  // Until it is closed: garbage would keep its descriptor, of which a process has a thousand.
+  const auto held = std::make_shared<std::shared_ptr<OpenedFile>>(opened);
+  const auto method = [&](const char* name,
+                          Napi::Value (*body)(const Napi::CallbackInfo&, const std::shared_ptr<OpenedFile>&)) {
+    result.Set(name, Napi::Function::New(env, [held, body](const Napi::CallbackInfo& info) {
+                 return guarded(info.Env(), [&] {
+                   if (!*held)
+                     throw Error(ErrorKind::operation, "ERR_ONELOGIT_FILE",
+                                 "Expected a model file that is open but received one that was closed");
+                   return body(info, *held);
+                 });
+               }));
+  };
+  method("load", load);
+  method("loadClassifier", [](const Napi::CallbackInfo& info, const std::shared_ptr<OpenedFile>& from) {
+    return load_classifier(info, std::shared_ptr<const SafetensorsFile>(from, &from->file), from->order);
+  });
+  result.Set("close", Napi::Function::New(env, [held](const Napi::CallbackInfo&) { held->reset(); }));
   return result;
 }
 
