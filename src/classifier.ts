@@ -332,14 +332,14 @@ export class SingleLogitClassifier {
    * included.
    *
    * All classifiers that share these weights move too, each at its next question: those made from the same file (device, inode, size, time of
-   * change) with the same options, in this thread and in all others. An input that was bound before keeps the weights it was bound with. The
+   * modification) with the same options, in this thread and in all others. An input that was bound before keeps the weights it was bound with. The
    * memory of the old weights is given back when every classifier has asked something since and no bound input is left.
    *
-   * Nothing happens if the file is in use already. Of several reloads at once, that which opened its file last stays.
+   * Nothing is replaced if the file is in use already. Of several reloads at once, that which opened its file last stays.
    *
    * @param path default: the path this was loaded from. Replace that file by rename, never in place
-   * @throws OneLogitError `ERR_ONELOGIT_RELOAD` for a model of other classes, features or layers, or without required thresholds; `ERR_ONELOGIT_FILE`, `ERR_ONELOGIT_FORMAT` as
-   * {@link SingleLogitClassifier.load}. The weights in use then stay
+   * @throws OneLogitError `ERR_ONELOGIT_RELOAD` for a model of other classes, features or layers, or without required thresholds;
+   * `ERR_ONELOGIT_FILE`, `ERR_ONELOGIT_FORMAT` as {@link SingleLogitClassifier.load}. The weights in use then stay
    */
   async reload(path?: string, options?: ReloadOptions): Promise<void> {
     this.#checkUse('reload');

@@ -258,6 +258,9 @@ describe('reload', () => {
     await slc.reload(undefined, { requireThresholds: true });
     expect(slc.score(input, 0)).toBe(2);
     await expect(slc.reload(path, { thresholds: true } as never)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_UNKNOWN_OPTION' });
+    // Also when it is in use already.
+    await slc.reload(at('uncalibrated'));
+    await expect(slc.reload(at('uncalibrated'), { requireThresholds: true })).rejects.toEqual(code('ERR_ONELOGIT_RELOAD'));
     const head = await SingleLogitClassifier.fromSafetensors(at('uncalibrated'), { weight: '0.weight' });
     await expect(head.reload(undefined, { requireThresholds: true })).rejects.toEqual(code('ERR_ONELOGIT_RELOAD'));
   });

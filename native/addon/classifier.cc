@@ -296,7 +296,7 @@ Napi::Value classifier_of(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     auto use = std::make_shared<SharedModel::Use>(model_from_javascript(info[0]), false, "SingleLogitClassifier.load");
     const Napi::Object object = info[1].ToObject();
-    auto generation = std::make_shared<Generation>(description_of(object));
+    auto generation = Generation::shared(description_of(object));
     return start_job(info.Env(),
                      [use, generation, storage = storage_field(object)](Job&) -> Finish {
                        generation->weights = ClassifierWeights::snapshot(**use, storage);
@@ -338,7 +338,7 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
     const std::string key = file->identity() + " on " + std::string(backend->name()) + ' ' +
                             string_field(object, "storage", "as stored") + (keeping.memory_map ? " mapped" : "") +
                             (keeping.prefault ? " at once" : "");
-    auto generation = std::make_shared<Generation>(description_of(object));
+    auto generation = Generation::shared(description_of(object));
     return start_job(
                info.Env(),
                [opening = Opening{key, order, weights_from_javascript(info.Env(), info[1]), thresholds_field(object)},
@@ -361,7 +361,7 @@ Napi::Value foreign_head(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object object = info[0].ToObject();
     const auto field = [&](const char* name) { return string_field(object, name, ""); };
-    auto generation = std::make_shared<Generation>(description_of(object));
+    auto generation = Generation::shared(description_of(object));
     return start_job(info.Env(),
                      [weight_path = field("weightPath"), weight = field("weight"), bias_path = field("biasPath"),
                       bias = field("bias"), storage = storage_field(object).value_or(ClassStorage::float32), generation,

@@ -51,13 +51,12 @@ void Scorer::refresh() {
   std::erase_if(earlier, [](const auto& scored) { return scored.expired(); });
   if (now) earlier.push_back(now);
   // Nothing below throws.
-  const std::shared_ptr<Scored> before = std::exchange(now, std::move(next));
+  now = std::move(next);
   shared = std::move(newest);
   latest = &shared->number();
   number = now->generation->number;
   trunk = now->trunk;
   matrix = now->matrix;
-  if (before && before.use_count() == 1) release_elsewhere(std::move(before->generation));
 }
 
 void Scorer::dispose() {

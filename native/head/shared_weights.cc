@@ -1,5 +1,6 @@
 #include "head/shared_weights.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -26,19 +27,40 @@ std::string describe(const ClassifierWeights& weights) {
   return weights.trunk().architecture() + " to " + std::to_string(weights.matrix().classes()) + " classes";
 }
 
+void check_thresholds(const Generation& generation, SharedWeights::Thresholds thresholds) {
+  if (thresholds == SharedWeights::Thresholds::required && generation.thresholds.empty())
+    throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOAD",
+                "Expected a calibrated model for reload with requireThresholds but received one without thresholds: "
+                "calibrate it first");
+}
+
 void check_replaces(const Generation& now, const Generation& next, SharedWeights::Thresholds thresholds) {
   const std::string expected = describe(*now.weights), received = describe(*next.weights);
   if (expected != received)
     throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOAD",
                 "Expected a model of the same architecture, " + expected + ", for reload but received " + received +
                     ": load it as a new classifier");
-  if (thresholds == SharedWeights::Thresholds::required && next.thresholds.empty())
-    throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOAD",
-                "Expected a calibrated model for reload with requireThresholds but received one without thresholds: "
-                "calibrate it first");
+  check_thresholds(next, thresholds);
+}
+
+// Freed where they are let go of: smaller ones cost less than a thread.
+constexpr std::int64_t large_matrix = std::int64_t{4} << 20;  // elements
+
+void release(Generation* generation) {
+  std::unique_ptr<Generation> last(generation);
+  if (!last->weights || last->weights->matrix().classes() * last->weights->matrix().features() < large_matrix) return;
+  try {
+    std::thread([last = std::move(last)]() mutable { last.reset(); }).detach();
+  } catch (const std::system_error&) {
+    // No thread to be had: it was released here.
+  }
 }
 
 }  // namespace
+
+std::shared_ptr<Generation> Generation::shared(Generation described) {
+  return {new Generation(std::move(described)), release};
+}
 
 std::uint64_t Generation::next_number() {
   static std::atomic<std::uint64_t> last{0};
@@ -50,7 +72,7 @@ std::uint64_t SharedWeights::next_order() {
   return ++last;
 }
 
-// With the lock held, as the next three.
+// With the lock held, as the next four.
 void SharedWeights::set(std::shared_ptr<const Generation> generation, const std::string& key, std::uint64_t order) {
   number_.store(generation->number, std::memory_order_release);
   current_ = std::move(generation);
@@ -76,6 +98,23 @@ void SharedWeights::follow(std::shared_ptr<SharedWeights>& shared) {
     std::shared_ptr<SharedWeights> next = shared->merged_into_;
     shared = std::move(next);
   }
+}
+
+// Those merged into `shared` before come along: one that nobody asks would hold on to all that was merged since.
+void SharedWeights::merge(const std::shared_ptr<SharedWeights>& shared, const std::shared_ptr<SharedWeights>& other) {
+  std::erase_if(other->absorbed_, [](const auto& weak) { return weak.expired(); });
+  other->absorbed_.reserve(other->absorbed_.size() + shared->absorbed_.size() + 1);
+  // Nothing below throws.
+  for (const auto& weak : shared->absorbed_)
+    if (const auto absorbed = weak.lock()) {
+      absorbed->merged_into_ = other;
+      other->absorbed_.push_back(weak);
+    }
+  shared->absorbed_.clear();
+  other->absorbed_.push_back(shared);
+  shared->merged_into_ = other;
+  shared->current_.reset();
+  shared->number_.store(other->current_->number, std::memory_order_release);
 }
 
 std::shared_ptr<SharedWeights> SharedWeights::open(const std::string& key, std::uint64_t order, const Load& load,
@@ -135,6 +174,7 @@ void SharedWeights::replace(std::shared_ptr<SharedWeights> shared, const std::st
     all.changed.wait(lock);
   }
   if (shared->key_ == key) {
+    check_thresholds(*shared->current_, thresholds);
     shared->order_ = std::max(shared->order_, order);
     return;
   }
@@ -154,15 +194,17 @@ void SharedWeights::replace(std::shared_ptr<SharedWeights> shared, const std::st
     }
     if (other) next = other->current_;
     check_replaces(*shared->current_, *next, thresholds);
-    forget(shared->key_, shared.get());
-    before = shared->current_;
-    if (other) {
-      shared->merged_into_ = other;
-      shared->current_.reset();
-      shared->number_.store(next->number, std::memory_order_release);
-    } else {
-      all.by_key[key] = shared;
-      shared->set(next, key, order);
+    // Another may have been merged into this one by a file opened later.
+    if (order >= shared->order_) {
+      forget(shared->key_, shared.get());
+      before = shared->current_;
+      if (other) {
+        other->order_ = std::max(other->order_, order);
+        merge(shared, other);
+      } else {
+        all.by_key[key] = shared;
+        shared->set(next, key, order);
+      }
     }
   } catch (...) {
     if (!lock.owns_lock()) lock.lock();
@@ -172,15 +214,6 @@ void SharedWeights::replace(std::shared_ptr<SharedWeights> shared, const std::st
   }
   shared->replacing_ = false;
   all.changed.notify_all();
-}
-
-void release_elsewhere(std::shared_ptr<const Generation> generation) {
-  if (generation.use_count() != 1) return;
-  try {
-    std::thread([last = std::move(generation)]() mutable { last.reset(); }).detach();
-  } catch (const std::system_error&) {
-    // No thread to be had: it was released here.
-  }
 }
 
 }  // namespace onelogit

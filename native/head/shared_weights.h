@@ -14,14 +14,19 @@
 namespace onelogit {
 
 // What a classifier answers from at one time, and all that belongs to it: a score, its threshold and the name of its
-// class are always of the same generation. Immutable.
+// class are always of the same generation. Immutable once it is shared.
 struct Generation {
   std::shared_ptr<const ClassifierWeights> weights;
   std::vector<float> thresholds;  // of each class; empty: not calibrated
   std::string metadata;           // JSON of src/metadata.ts
   // UTF-8 of all class names and k + 1 int64 offsets into it; both empty: no names.
   std::vector<std::byte> name_bytes, name_offsets;
+  // What stays open for its identity's sake: while it is, no other file has its inode.
+  std::vector<std::shared_ptr<const SafetensorsFile>> open_files;
   const std::uint64_t number = next_number();  // never 0, never twice in a process
+
+  // The last one to let go of gigabytes, which takes the system a while, leaves that to another thread.
+  static std::shared_ptr<Generation> shared(Generation described);
 
  private:
   static std::uint64_t next_number();
@@ -48,7 +53,7 @@ class SharedWeights {
   static std::shared_ptr<const Generation> current(std::shared_ptr<SharedWeights>& shared);
 
   // Replaces the generation by the one under `key`: loaded, or that of another object which has it already, with which
-  // this one is then one. Does nothing if it has that key, or a file opened later. Throws what `load` throws, and
+  // this one is then one. Replaces nothing if it has that key, or a file opened later. Throws what `load` throws, and
   // ERR_ONELOGIT_RELOAD unless classes, features and trunk are as before, or without thresholds where they are
   // required; the old generation then stays. One replacement of an object at a time, others wait.
   static void replace(std::shared_ptr<SharedWeights> shared, const std::string& key, std::uint64_t order,
@@ -62,18 +67,17 @@ class SharedWeights {
   static std::shared_ptr<SharedWeights> find(const std::string& key);
   static void follow(std::shared_ptr<SharedWeights>& shared);
   static void forget(const std::string& key, const SharedWeights* shared);
+  static void merge(const std::shared_ptr<SharedWeights>& shared, const std::shared_ptr<SharedWeights>& other);
 
   alignas(64) std::atomic<std::uint64_t> number_{0};
   // The rest is guarded by the lock of all of them, which nobody holds while anything is read or freed.
   alignas(
-      64) std::shared_ptr<const Generation> current_;  // null while it is loaded for the first time, and once merged
-  std::shared_ptr<SharedWeights> merged_into_;
+      64) std::shared_ptr<const Generation> current_;   // null while it is loaded for the first time, and once merged
+  std::shared_ptr<SharedWeights> merged_into_;          // which is not merged itself
+  std::vector<std::weak_ptr<SharedWeights>> absorbed_;  // which were merged into this one
   std::string key_;
   std::uint64_t order_ = 0;
   bool replacing_ = false;
 };
-
-// Lets go of a generation that may be the last of gigabytes, which takes the system a while: on another thread then.
-void release_elsewhere(std::shared_ptr<const Generation> generation);
 
 }  // namespace onelogit

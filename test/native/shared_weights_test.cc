@@ -31,7 +31,7 @@ Made made(float value, std::int64_t classes = 3, std::int64_t features = 4) {
       bias(static_cast<std::size_t>(classes), value);
   upload_float32(cpu_backend(), tensors[0], 0, classes * features, weight.data());
   upload_float32(cpu_backend(), tensors[1], 0, classes, bias.data());
-  auto generation = std::make_shared<Generation>();
+  auto generation = Generation::shared({});
   generation->weights = ClassifierWeights::snapshot(model, std::nullopt);
   generation->thresholds.assign(static_cast<std::size_t>(classes), value);
   return generation;
@@ -214,9 +214,74 @@ TEST_CASE("shared weights: what nobody uses any more is freed") {
   Made held = SharedWeights::current(shared);
   replace(shared, "freed", 2);
   CHECK_FALSE(watched.expired());
-  release_elsewhere(std::move(held));
-  for (int wait = 0; wait < 1000 && !watched.expired(); ++wait) std::this_thread::sleep_for(1ms);
+  held.reset();
   CHECK(watched.expired());
+}
+
+TEST_CASE("shared weights: large ones are freed by another thread, whoever lets go of them") {
+  for (const bool large : {false, true}) {
+    std::atomic<bool> freed{false};
+    std::thread::id thread;
+    const Made kept = made(1, large ? 1024 : 3, 4096);
+    auto generation = Generation::shared({});
+    generation->weights = {kept->weights.get(), [&](const ClassifierWeights*) {
+                             thread = std::this_thread::get_id();
+                             freed = true;
+                           }};
+    generation.reset();
+    for (int wait = 0; wait < 1000 && !freed; ++wait) std::this_thread::sleep_for(1ms);
+    REQUIRE(freed);
+    CHECK((thread == std::this_thread::get_id()) != large);
+  }
+}
+
+TEST_CASE("shared weights: one that nobody asks does not hold on to those it would have followed") {
+  Shared idle = open("chain 0", 0), busy = idle;
+  std::vector<std::weak_ptr<SharedWeights>> passed;
+  for (int step = 1; step <= 20; ++step) {
+    const std::string key = "chain " + std::to_string(step);
+    Shared candidate = open(key, static_cast<float>(step));  // as a service that looks at a file before it reloads it
+    replace(busy, key, 0);
+    CHECK(value_of(busy) == step);
+    passed.push_back(candidate);
+  }
+  busy.reset();
+  std::size_t held = 0;
+  for (const auto& each : passed) held += !each.expired();
+  CHECK(held == 1);
+  CHECK(value_of(idle) == 20);
+}
+
+TEST_CASE("shared weights: united by a file opened later, they keep it") {
+  Shared one = open("united 1", 1), two = open("united 2", 2);
+  const std::uint64_t earlier = SharedWeights::next_order();
+  replace(one, "united 2", 0);
+  SharedWeights::replace(two, "united 3", earlier, [] { return made(3); });
+  CHECK(value_of(two) == 2);
+
+  // Also while the other file is being loaded.
+  Shared three = open("united 4", 4);
+  SharedWeights::replace(two, "united 5", SharedWeights::next_order(), [&] {
+    replace(three, "united 2", 0);
+    return made(5);
+  });
+  CHECK(value_of(two) == 2);
+  CHECK(value_of(three) == 2);
+}
+
+TEST_CASE("shared weights: thresholds are required of the file in use, too") {
+  const auto bare = [] {
+    auto generation = Generation::shared({});
+    generation->weights = made(1)->weights;
+    return generation;
+  };
+  bool loaded = false;
+  const Shared shared = SharedWeights::open("bare", SharedWeights::next_order(), bare, loaded);
+  CHECK(code_of([&] {
+          SharedWeights::replace(shared, "bare", SharedWeights::next_order(), bare,
+                                 SharedWeights::Thresholds::required);
+        }) == "ERR_ONELOGIT_RELOAD");
+  SharedWeights::replace(shared, "bare", SharedWeights::next_order(), bare);
 }
 
 }  // namespace
