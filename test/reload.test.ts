@@ -1,5 +1,5 @@
 // Weights that several classifiers share, and that are replaced while they serve.
-import { copyFile, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, rename, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { type ClassifierOptions, layers, Model, SingleLogitClassifier } from '../src/index.js';
@@ -286,6 +286,24 @@ describe('reload', () => {
     await head(3, 5);
     await expect(slc.reload()).rejects.toEqual(code('ERR_ONELOGIT_RELOAD'));
     expect(slc.score(input, 0)).toBe(2);
+  });
+
+  it('tells heads apart that have the size, the time and the place of another', async () => {
+    // As files of reproducible builds have: all of the same time. The number of a deleted file is the next one's, on many systems.
+    const head = async (value: number) => {
+      await rm(at('timeless'), { force: true });
+      await constant(value).save(at('timeless'));
+      await utimes(at('timeless'), 1, 1);
+      return (await stat(at('timeless'))).ino;
+    };
+    const numbers = new Set([await head(1)]);
+    const slc = await SingleLogitClassifier.fromSafetensors(at('timeless'), { weight: '0.weight', bias: '0.bias' });
+    for (const value of [2, 3, 4]) {
+      numbers.add(await head(value));
+      await slc.reload();
+      expect(slc.score(input, 0)).toBe(value);
+    }
+    expect(numbers.size).toBeGreaterThan(1);
   });
 
   it('tells a calibration that its weights are gone', async () => {

@@ -367,17 +367,19 @@ Napi::Value foreign_head(const Napi::CallbackInfo& info) {
                       bias = field("bias"), storage = storage_field(object).value_or(ClassStorage::float32), generation,
                       replaced = weights_from_javascript(info.Env(), info[1])](Job&) -> Finish {
                        const std::uint64_t order = SharedWeights::next_order();
-                       const SafetensorsFile file = SafetensorsFile::open(weight_path);
-                       std::optional<SafetensorsFile> bias_file;
-                       if (!bias_path.empty()) bias_file.emplace(SafetensorsFile::open(bias_path));
+                       const auto open = [&](const std::string& path) {
+                         return generation->open_files.emplace_back(
+                             std::make_shared<const SafetensorsFile>(SafetensorsFile::open(path)));
+                       };
+                       const auto file = open(weight_path);
+                       const auto bias_file = bias_path.empty() ? nullptr : open(bias_path);
                        // Names end where their lengths say, whatever is in them.
-                       const std::string key = "head of " + file.identity() + ' ' + std::to_string(weight.size()) +
+                       const std::string key = "head of " + file->identity() + ' ' + std::to_string(weight.size()) +
                                                ' ' + weight + ' ' + (bias_file ? bias_file->identity() : "") + ' ' +
                                                std::to_string(bias.size()) + ' ' + bias + ' ' +
                                                std::string(storage_name(storage)) + ' ' + names_key(*generation);
                        return open_or_replace({key, order, replaced, SharedWeights::Thresholds::optional}, [&] {
-                         generation->weights =
-                             ClassifierWeights::head(file, weight, bias_file ? &*bias_file : nullptr, bias, storage);
+                         generation->weights = ClassifierWeights::head(*file, weight, bias_file.get(), bias, storage);
                          return generation;
                        });
                      })
