@@ -396,7 +396,7 @@ export class SingleLogitClassifier {
 
   /** Element type of the first fit's examples; null for a model that was never fitted. */
   get inputType(): InputType | null {
-    return this.#parts.metadata.inputType;
+    return this.#current().metadata.inputType;
   }
 
   /** The loss the model was trained with; null for a model that was never fitted. */
