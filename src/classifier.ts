@@ -190,7 +190,8 @@ export class SingleLogitClassifier {
 
   /**
    * One example's memory, owned by the classifier: write into it, then ask {@link SingleLogitClassifier.scoreBound}. A Uint8Array if the model was
-   * first fitted on one, an Int32Array if on integers, else a Float32Array; on a SharedArrayBuffer, so that another thread may fill it.
+   * first fitted on one, an Int32Array if on integers, else a Float32Array; on a SharedArrayBuffer, so that another thread may fill it (hand over the array, not its buffer, of
+   * which it is a part).
    */
   get input(): Inputs {
     return this.#input;
