@@ -1,0 +1,123 @@
+// The backend as a whole: a network is trained and asked on it as on the CPU.
+
+#include "backend/cuda/cuda_backend.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "device_array.h"
+#include "error.h"
+#include "train/trainer.h"
+#include "training_data.h"
+
+namespace onelogit {
+namespace {
+
+using namespace test;
+
+std::vector<float> weights_of(const Model& model) {
+  std::vector<float> all;
+  for (const NamedTensor& tensor : model.tensors()) {
+    std::vector<float> values(static_cast<std::size_t>(shape_size(tensor.shape)));
+    download_float32(model.backend(), tensor, 0, shape_size(tensor.shape), values.data());
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  return all;
+}
+
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  double difference = 0, norm = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
+    norm += std::pow(static_cast<double>(b[i]), 2);
+  }
+  return std::sqrt(difference / norm);
+}
+
+struct Trained {
+  std::vector<float> weights, logits;
+  double loss = 0, accuracy = 0;
+};
+
+Trained train_on(Backend& backend, const std::shared_ptr<MemorySource>& source, LossKind kind, std::int64_t steps,
+                 OptimizerKind optimizer) {
+  Model model(small_network(10, 5), backend);
+  TrainOptions options = small_options(source, kind);
+  options.steps = steps;
+  options.optimizer.kind = optimizer;
+  options.optimizer.learning_rate = 0.01;
+  options.optimizer.clip_norm = 5;
+  options.validation = std::make_shared<MemorySource>(20, 10, 5, 77);
+  const TrainResult result = train(model, options, {});
+  Trained trained{weights_of(model), {}, result.final_loss, result.validation->accuracy};
+  const ExampleSource::InMemory memory = source->in_memory();
+  trained.logits.resize(30 * 5);
+  REQUIRE(model.predict(memory.inputs, memory.type, 30, Output::logits, trained.logits.data(), nullptr));
+  return trained;
+}
+
+TEST_CASE("cuda backend: training goes the CPU's way, step by step, for every loss") {
+  CudaBackend cuda;
+  const auto source = std::make_shared<MemorySource>(300, 10, 5, 2);
+  for (const LossKind kind : all_losses) {
+    CAPTURE(loss_name(kind));
+    const Trained expected = train_on(cpu_backend(), source, kind, 12, OptimizerKind::sgd);
+    const Trained trained = train_on(cuda, source, kind, 12, OptimizerKind::sgd);
+    // Twelve steps amplify rounding a little.
+    CHECK(distance(trained.weights, expected.weights) < 1e-4);
+    CHECK(distance(trained.logits, expected.logits) < 1e-3);
+    CHECK(trained.loss == doctest::Approx(expected.loss).epsilon(1e-3));
+  }
+  // adam makes steps of full size out of the rounding errors that are the gradient of a bias before batch
+  // normalisation: the logits do not see those.
+  for (const OptimizerKind optimizer : {OptimizerKind::adam, OptimizerKind::adamw})
+    CHECK(distance(train_on(cuda, source, LossKind::batch_cross_entropy, 6, optimizer).logits,
+                   train_on(cpu_backend(), source, LossKind::batch_cross_entropy, 6, optimizer).logits) < 1e-3);
+}
+
+TEST_CASE("cuda backend: training gives the same bits in every order of threads, and learns") {
+  const auto source = std::make_shared<MemorySource>(300, 10, 5, 2);
+  std::vector<float> first;
+  for (const auto& order : orders()) {
+    cuda_host::set_order(order.order);
+    CudaBackend cuda;
+    const Trained trained = train_on(cuda, source, LossKind::batch_cross_entropy, 60, OptimizerKind::adam);
+    if (first.empty()) first = trained.weights;
+    CAPTURE(order.name);
+    CHECK(std::memcmp(first.data(), trained.weights.data(), first.size() * sizeof(float)) == 0);
+    CHECK(trained.accuracy > 0.8);
+  }
+  cuda_host::set_order({});
+}
+
+TEST_CASE("cuda backend: what it lacks it refuses, and memory that is not there too") {
+  CudaBackend cuda;
+  const auto code = [](const auto& body) -> std::string {
+    try {
+      body();
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return "";
+  };
+  LossSpec sampled;
+  sampled.kind = LossKind::nce;
+  sampled.num_sampled = 3;
+  CHECK(code([&] { cuda.make_linear_loss(sampled, 4, 4, 10, 1 << 20); }) == "ERR_ONELOGIT_UNSUPPORTED");
+  CHECK(code([&] { cuda.make_linear_loss_training({}); }) == "ERR_ONELOGIT_UNSUPPORTED");
+  CHECK(code([&] { cuda.make_embedding_training({}, {}); }) == "ERR_ONELOGIT_UNSUPPORTED");
+  CHECK(code([&] { cuda.allocate(std::size_t{1} << 50); }) == "ERR_ONELOGIT_OUT_OF_MEMORY");
+  // And works on.
+  const std::vector<float> values{1, 2, 3};
+  std::vector<float> back(3);
+  void* const memory = cuda.allocate(12);
+  cuda.upload(memory, values.data(), 12);
+  cuda.download(back.data(), memory, 12);
+  cuda.release(memory, 12);
+  CHECK(back == values);
+}
+
+}  // namespace
+}  // namespace onelogit
