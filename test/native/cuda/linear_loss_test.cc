@@ -9,11 +9,13 @@
 #include "backend/backend.h"
 #include "backend/cuda/linear_loss/cuda_linear_loss.h"
 #include "device_array.h"
+#include "distance.h"
 
 namespace onelogit {
 namespace {
 
 using test::DeviceArray;
+using test::distance;
 
 struct Case {
   LossSpec loss;
@@ -129,18 +131,6 @@ Result on_cuda(const Case& each, const Inputs& inputs) {
   const double alone = value.host()[0];
   CHECK((alone == result.value || (std::isnan(alone) && std::isnan(result.value))));
   return result;
-}
-
-// ‖a − b‖/‖b‖; gradients that cancel to rounding errors count as 0.
-double distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double difference = 0, norm = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) continue;
-    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-  }
-  for (const float x : b)
-    if (std::isfinite(x)) norm += std::pow(static_cast<double>(x), 2);
-  return std::sqrt(difference / std::max(norm, 1e-6));
 }
 
 void check_parity(const Case& each, const Inputs& inputs) {

@@ -7,26 +7,19 @@
 
 #include "backend/backend.h"
 #include "device_array.h"
+#include "distance.h"
 
 namespace onelogit {
 namespace {
 
 using test::DeviceArray;
+using test::distance;
 
 std::vector<float> random_values(std::size_t size, std::mt19937& random) {
   std::normal_distribution<float> normal;
   std::vector<float> values(size);
   for (float& value : values) value = normal(random);
   return values;
-}
-
-double distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double difference = 0, norm = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-    norm += std::pow(static_cast<double>(b[i]), 2);
-  }
-  return std::sqrt(difference / std::max(norm, 1e-300));
 }
 
 TEST_CASE("cuda products: row-major, transposed or not, within larger matrices, as on the CPU") {
