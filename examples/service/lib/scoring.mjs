@@ -6,8 +6,6 @@ const mostAtOnce = 16;
 
 export class Scoring {
   #classifier;
-  #path;
-  #options;
   /**
    * What belongs to a generation and is costly to ask for: a copy of all thresholds, names of all classes.
    *
@@ -22,18 +20,12 @@ export class Scoring {
   static async open(path, { memoryMap }) {
     // Mapped files are read at once, so that no request waits for a disk.
     const options = memoryMap ? { memoryMap, prefault: true } : {};
-    return new Scoring(await SingleLogitClassifier.load(path, options), path, options);
+    return new Scoring(await SingleLogitClassifier.load(path, options));
   }
 
-  /**
-   * @param {SingleLogitClassifier} classifier
-   * @param {string} path
-   * @param {import('onelogit').ClassifierOptions} options
-   */
-  constructor(classifier, path, options) {
+  /** @param {SingleLogitClassifier} classifier */
+  constructor(classifier) {
     this.#classifier = classifier;
-    this.#path = path;
-    this.#options = options;
     this.inputSize = classifier.inputShape.reduce((product, size) => product * size, 1);
     // A head without layers before it was never fitted here; its examples are embeddings.
     this.inputType = classifier.inputType ?? 'float32';
@@ -76,18 +68,11 @@ export class Scoring {
 
   /**
    * Takes the weights of the file that is there now. It must have been replaced by rename; one that does not load, or is no model of
-   * the same classes, features and layers, is refused, and nothing changes.
+   * the same classes, features and layers, or has no thresholds, which this service cannot answer without, is refused, and nothing
+   * changes.
    */
   async reload() {
-    // Looked at before anything is replaced: this service cannot answer without thresholds. The file is read once, because classifiers
-    // of the same file share its weights.
-    const next = await SingleLogitClassifier.load(this.#path, this.#options);
-    try {
-      requireThresholds(next.thresholds);
-      await this.#classifier.reload();
-    } finally {
-      next.dispose();
-    }
+    await this.#classifier.reload(undefined, { requireThresholds: true });
     this.#current();
   }
 
