@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Asks a service as fast as it answers while its model is replaced again and again, and checks every answer.
 //
-//   node load.mjs [--seconds 60] [--warm-up 30] [--connections 8] [--reloads 20] [--json] [--out FILE] [--check]
+//   node load.mjs [--seconds 60] [--warm-up 60] [--connections 8] [--reloads 20] [--json] [--out FILE] [--check]
 //
 // Fails nothing by itself; --check: exit status 1 if a request failed, a reload failed or memory grew. --json: one object on standard output;
 // --out FILE: the same into a file. Linux only (memory is read from /proc).
@@ -24,7 +24,7 @@ import { train } from './train.mjs';
 const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
-    'warm-up': { type: 'string', default: '30' },
+    'warm-up': { type: 'string', default: '60' },
     connections: { type: 'string', default: '8' },
     reloads: { type: 'string', default: '20' },
     json: { type: 'boolean', default: false },
