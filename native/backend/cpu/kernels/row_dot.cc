@@ -74,13 +74,13 @@ ONELOGIT_INLINE void dots(const float* features, const void* const* rows, std::i
     for (int q = 0; q < 4; ++q) {
       const VectorF x = load(features + i + q * lanes);
 #pragma GCC unroll 4
-      for (int r = 0; r < count; ++r) s[r][q] += x * Row::load_row(b[r] + i + q * lanes);
+      for (int r = 0; r < count; ++r) s[r][q] = multiply_add(x, Row::load_row(b[r] + i + q * lanes), s[r][q]);
     }
   }
   for (; i + lanes <= n; i += lanes) {
     const VectorF x = load(features + i);
 #pragma GCC unroll 4
-    for (int r = 0; r < count; ++r) s[r][0] += x * Row::load_row(b[r] + i);
+    for (int r = 0; r < count; ++r) s[r][0] = multiply_add(x, Row::load_row(b[r] + i), s[r][0]);
   }
 #pragma GCC unroll 4
   for (int r = 0; r < count; ++r) {

@@ -4,8 +4,11 @@
 
 #include <cstdint>
 
+// Always inlined, so they leave no symbols.
 #if defined(__x86_64__)
-#include <immintrin.h>  // always inlined, so it leaves no symbols
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace onelogit::ONELOGIT_SIMD {
@@ -29,6 +32,22 @@ typedef double VectorD __attribute__((vector_size(8 * lanes)));
 ONELOGIT_INLINE VectorF load(const float* p) { return *reinterpret_cast<const VectorFUnaligned*>(p); }
 ONELOGIT_INLINE void store(float* p, VectorF v) { *reinterpret_cast<VectorFUnaligned*>(p) = v; }
 ONELOGIT_INLINE VectorF broadcast(float x) { return x - VectorF{}; }
+// a · b + c, fused wherever the instruction set has it: for sums that must not depend on what a compiler contracts in
+// which copy of the code.
+ONELOGIT_INLINE VectorF multiply_add(VectorF a, VectorF b, VectorF c) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<VectorF>(
+      _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<VectorF>(
+      _mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
+#elif defined(__aarch64__)
+  return reinterpret_cast<VectorF>(
+      vfmaq_f32(reinterpret_cast<float32x4_t>(c), reinterpret_cast<float32x4_t>(a), reinterpret_cast<float32x4_t>(b)));
+#else
+  return a * b + c;
+#endif
+}
 #if defined(__AVX2__) && !defined(__AVX512F__)
 // The first `count` < 8 lanes.
 ONELOGIT_INLINE __m256i partial_mask(std::int64_t count) {
