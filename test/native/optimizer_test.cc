@@ -3,6 +3,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/threads.h"
 #include "optimizer/optimizer.h"
+#include "optimizer_specs.h"
 #include "random_values.h"
 
 namespace onelogit {
@@ -10,6 +11,7 @@ namespace {
 
 using test::close;
 using test::nan;
+using test::optimizer_specs;
 using test::random_values;
 
 // torch.optim's rules, one parameter, in float64.
@@ -41,28 +43,12 @@ struct Reference {
   }
 };
 
-std::vector<OptimizerSpec> specs() {
-  std::vector<OptimizerSpec> result(7);
-  result[1].weight_decay = 0.01;
-  result[2].momentum = 0.9;
-  result[3].momentum = 0.9;
-  result[3].nesterov = true;
-  result[3].weight_decay = 0.01;
-  result[4].kind = OptimizerKind::adam;
-  result[4].learning_rate = 0.001;
-  result[5] = result[4];
-  result[5].weight_decay = 0.1;
-  result[6] = result[5];
-  result[6].kind = OptimizerKind::adamw;
-  return result;
-}
-
 // Slices of odd sizes: what one thread gets begins and ends inside them.
 constexpr std::int64_t sizes[] = {1, 70001, 0, 17, 33000, 5};
 
 TEST_CASE("optimizers follow PyTorch's rules over several steps and slices") {
   int number = 0;
-  for (const OptimizerSpec& spec : specs()) {
+  for (const OptimizerSpec& spec : optimizer_specs()) {
     CAPTURE(number++);
     std::vector<std::vector<float>> values, gradients, first, second;
     for (const std::int64_t size : sizes) {

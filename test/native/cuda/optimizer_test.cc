@@ -4,6 +4,7 @@
 
 #include "backend/backend.h"
 #include "device_array.h"
+#include "optimizer_specs.h"
 #include "random_values.h"
 #include "same_bits.h"
 #include "small_run.h"
@@ -12,23 +13,8 @@ namespace onelogit {
 namespace {
 
 using test::DeviceArray;
+using test::optimizer_specs;
 using test::random_values;
-
-std::vector<OptimizerSpec> specs() {
-  std::vector<OptimizerSpec> result(7);
-  result[1].weight_decay = 0.01;
-  result[2].momentum = 0.9;
-  result[3].momentum = 0.9;
-  result[3].nesterov = true;
-  result[3].weight_decay = 0.01;
-  result[4].kind = OptimizerKind::adam;
-  result[4].learning_rate = 0.001;
-  result[5] = result[4];
-  result[5].weight_decay = 0.1;
-  result[6] = result[5];
-  result[6].kind = OptimizerKind::adamw;
-  return result;
-}
 
 // Slices one after another, each at an address of its own kind, and the gradient's another one than the value's. Some
 // are of several chunks.
@@ -89,7 +75,7 @@ std::vector<std::vector<float>> on_cpu(const OptimizerSpec& spec) {
 
 TEST_CASE("cuda optimizer: every rule as on the CPU, over slices at any address") {
   int number = 0;
-  for (const OptimizerSpec& spec : specs()) {
+  for (const OptimizerSpec& spec : optimizer_specs()) {
     CAPTURE(number++);
     const auto received = test::same_in_every_order([&] { return on_cuda(spec); }), expected = on_cpu(spec);
     for (std::size_t array = 0; array < received.size(); ++array)
