@@ -2,15 +2,17 @@
 #pragma once
 
 #include "backend/cuda/product.h"
+#include "backend/cuda/step_values.h"
 
 namespace onelogit::cuda {
 
 struct Queue {
   explicit Queue(cudaStream_t stream_, std::size_t cache_bytes_)
-      : stream(stream_), products(stream_), cache_bytes(cache_bytes_) {}
+      : stream(stream_), products(stream_), step(stream_), cache_bytes(cache_bytes_) {}
 
   cudaStream_t stream;
   Products products;
+  Step step;
   std::size_t cache_bytes;  // of the device's L2
 };
 
