@@ -137,12 +137,15 @@ export const deviceOption = {
 export const dataOptions = {
   format: choice('the format of DATA (default: found by its file names)', [
     'idx',
+    'cifar10',
+    'cifar100',
     'knowledge-graph',
     'sequences',
     'text',
   ] as const satisfies readonly FormatName[]),
   context: integer('sequences, text: previous items or words of an example (default: 10 and 4)', { least: 1 }),
   'vocabulary-size': integer('text: how many words are classes (default: all)', { least: 1 }),
+  labels: choice('cifar100: the 100 classes, or the 20 superclasses (default: fine)', ['fine', 'coarse']),
 };
 
 /** What `datasets.load` takes of them; an option that the format does not have is refused there. */
@@ -151,5 +154,6 @@ export function loadOptionsFrom(values: Partial<OptionValues<typeof dataOptions>
     ...(values.format === undefined ? {} : { format: values.format }),
     ...(values.context === undefined ? {} : { context: values.context }),
     ...(values['vocabulary-size'] === undefined ? {} : { vocabularySize: values['vocabulary-size'] }),
+    ...(values.labels === undefined ? {} : { labels: values.labels }),
   };
 }

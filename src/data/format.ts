@@ -13,6 +13,8 @@ export interface FormatOptions {
   context?: number;
   /** The most frequent words so many are classes; the others are unknown. */
   vocabularySize?: number;
+  /** Of two labels for each example, the one that is its class. */
+  labels?: 'fine' | 'coarse';
 }
 
 /** A data set from files, with what is worth knowing about it. */

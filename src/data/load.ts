@@ -4,6 +4,7 @@
 import { readdir } from 'node:fs/promises';
 import { checkInteger, checkOneOf, checkOptions, checkString } from '../check.js';
 import { OneLogitError, typeError } from '../errors.js';
+import { cifar10, cifar100 } from './cifar.js';
 import { type DataFormat, type FormatOptions, formatError, type LoadedDataset, type Split } from './format.js';
 import { idx } from './idx.js';
 import { knowledgeGraph } from './knowledge-graph.js';
@@ -11,16 +12,22 @@ import { sequences } from './sequences.js';
 import { text } from './text.js';
 
 /** In the order in which they are tried. */
-const formats: readonly DataFormat[] = [idx, knowledgeGraph, sequences, text];
+const formats: readonly DataFormat[] = [idx, cifar10, cifar100, knowledgeGraph, sequences, text];
 
-/** Options that only some formats have, and the largest value of each. */
-const largestOption = { context: 1 << 16, vocabularySize: 2 ** 31 - 2 } as const satisfies Required<FormatOptions>;
-const formatOptions = Object.keys(largestOption) as (keyof FormatOptions)[];
+type OptionChecks = { [Name in keyof FormatOptions]-?: (value: unknown, name: string) => NonNullable<FormatOptions[Name]> };
+
+/** Options that only some formats have. */
+const optionChecks: OptionChecks = {
+  context: (value, name) => checkInteger(value, name, 1, 1 << 16),
+  vocabularySize: (value, name) => checkInteger(value, name, 1, 2 ** 31 - 2),
+  labels: (value, name) => checkOneOf(value, ['fine', 'coarse'] as const, name),
+};
+const formatOptions = Object.keys(optionChecks) as (keyof FormatOptions)[];
 
 const validationHint = 'it has no validation part of its own, let fit set one aside (validation: { fraction, seed })';
 
 /** The formats that {@link load} knows. */
-export type FormatName = 'idx' | 'knowledge-graph' | 'sequences' | 'text';
+export type FormatName = 'idx' | 'cifar10' | 'cifar100' | 'knowledge-graph' | 'sequences' | 'text';
 
 export interface LoadOptions extends FormatOptions {
   /** Default: found by the names of the files. */
@@ -35,6 +42,8 @@ export interface LoadOptions extends FormatOptions {
  * - **idx** (MNIST, EMNIST, Fashion-MNIST): a pair `…images-idx3-ubyte` and `…labels-idx1-ubyte`, plain or gzip, with `train` in its
  *   name, and one with `t10k` or `test`. Inputs are bytes, 0 to 255; `inputShape` is [height, width, 1]. `classes` is the largest label
  *   of either split plus one, so that both agree; where labels start at 1, class 0 is among `absentClasses`.
+ * - **cifar10**, **cifar100** (binary version): `data_batch_….bin` and `test_batch.bin`, or `train.bin` and `test.bin`, plain or gzip.
+ *   Inputs are bytes, `inputShape` is [32, 32, 3]. Of cifar100 `labels: 'coarse'` takes the 20 superclasses instead of the 100 classes.
  * - **knowledge-graph** (OpenKE's files): the example is [head, entities + relation], the class its tail. `vocabulary` is entities +
  *   relations, the size of an embedding table for both; `alsoCorrect` has the other right tails of every example, in any split.
  * - **sequences** ("user item" lines): the example is the user's previous `context` items (default 10; 0 where there are none), the class
@@ -55,7 +64,7 @@ export async function load(directory: string, options?: LoadOptions): Promise<Lo
   const split = checked.split === undefined ? 'train' : checkOneOf(checked.split, ['train', 'validation', 'test'] as const, 'split');
   const ownOptions: FormatOptions = {};
   for (const name of formatOptions)
-    if (checked[name] !== undefined) ownOptions[name] = checkInteger(checked[name], name, 1, largestOption[name]);
+    if (checked[name] !== undefined) Object.assign(ownOptions, { [name]: optionChecks[name](checked[name], name) });
   const fileNames = await namesIn(directory);
   const format = asked === undefined ? await detectFormat(fileNames, directory) : formats.find(({ name }) => name === asked)!;
   if (!format.splits.includes(split))
