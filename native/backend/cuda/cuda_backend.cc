@@ -168,24 +168,9 @@ std::unique_ptr<LossKernel> CudaBackend::make_loss(const LossSpec& spec, std::in
 std::unique_ptr<LinearLossKernel> CudaBackend::make_linear_loss(const LossSpec& spec, std::int64_t max_examples,
                                                                 std::int64_t features, std::int64_t classes,
                                                                 std::size_t workspace_bytes) {
-  const cuda::LinearLossPlan plan{spec, max_examples, features, classes, workspace_bytes};
-  switch (spec.kind) {
-    case LossKind::cross_entropy:
-    case LossKind::self_normalization:
-      return cuda::make_softmax_linear_loss(*queue_, plan);
-    case LossKind::batch_cross_entropy:
-      return cuda::make_batch_softmax_linear_loss(*queue_, plan);
-    case LossKind::max_margin:
-    case LossKind::batch_max_margin:
-      return cuda::make_margin_linear_loss(*queue_, plan);
-    case LossKind::nce:
-      if (spec.num_sampled > 0)
-        unsupported("sampled nce without its logits on 'cuda'", "use device 'cpu', or nce without numSampled");
-      return cuda::make_logistic_linear_loss(*queue_, plan);
-    case LossKind::binary_cross_entropy:
-      return cuda::make_logistic_linear_loss(*queue_, plan);
-  }
-  unsupported("a loss that it does not know", "please report this");
+  if (spec.kind == LossKind::nce && spec.num_sampled > 0)
+    unsupported("sampled nce without its logits on 'cuda'", "use device 'cpu', or nce without numSampled");
+  return cuda::make_cuda_linear_loss(*queue_, {spec, max_examples, features, classes, workspace_bytes});
 }
 
 std::unique_ptr<LinearLossTraining> CudaBackend::make_linear_loss_training(const LinearLossTrainingPlan&) {

@@ -125,6 +125,7 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) {
   return result;
 }
 inline int __ffs(int value) { return __builtin_ffs(value); }
+inline int __popc(unsigned value) { return __builtin_popcount(value); }
 
 // One thread runs at a time.
 template <class T>

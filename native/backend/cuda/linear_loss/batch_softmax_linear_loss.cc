@@ -7,22 +7,23 @@
 // The labels' entries are left out of P and added at the end, as (p − 1/m) W_y and (p − 1/m) H_i: near convergence p −
 // 1/m is all that is left of them.
 
-#include <algorithm>
+#include <vector>
 
 #include "backend/cuda/linear_loss/answers.h"
 #include "backend/cuda/linear_loss/class_blocks.h"
+#include "backend/cuda/linear_loss/class_gradients.h"
 #include "backend/cuda/linear_loss/cuda_linear_loss.h"
 #include "backend/cuda/linear_loss/softmax.h"
 
 namespace onelogit::cuda {
 namespace {
 
-class BatchSoftmaxLinearLoss final : public LinearLossKernel {
+class BatchSoftmaxLinearLoss final : public CudaLinearLoss {
  public:
   BatchSoftmaxLinearLoss(Queue& queue, const LinearLossPlan& plan)
-      : queue_(queue),
+      : CudaLinearLoss(queue),
         plan_(plan),
-        blocks_(queue, plan.max_examples, plan.d, plan.k, plan.workspace_bytes),
+        blocks_(queue, plan),
         answers_(plan.max_examples),
         state_(1, "the state of a batch"),
         partial_maximum_(static_cast<std::size_t>(most_batch_partials), "partial maxima"),
@@ -31,59 +32,46 @@ class BatchSoftmaxLinearLoss final : public LinearLossKernel {
         block_factor_(block_maximum_.size(), "the factors of blocks"),
         hidden_factor_(1, "the factor of the hidden gradient"),
         label_gradient_(static_cast<std::size_t>(plan.max_examples), "the gradients at labels"),
-        row_(label_gradient_.size(), "the rows of labels") {
+        row_(label_gradient_.size(), "the rows of labels"),
+        collector_(plan.max_examples, plan.d, plan.k) {
     std::vector<std::int32_t> rows(row_.size());
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int32_t>(i);
     check(cudaMemcpyAsync(row_.data(), rows.data(), rows.size() * sizeof(std::int32_t), cudaMemcpyHostToDevice,
                           queue.stream),
           "the rows of labels");
     check(cudaStreamSynchronize(queue.stream), "the rows of labels");  // `rows` goes
-    begins_.resize(block_maximum_.size());
   }
 
-  void run(const LinearLossArguments& arguments, double* value) override {
+  void pass(const LinearLossArguments& arguments, ClassGradients& classes, double* value) override {
     const cudaStream_t stream = queue_.stream;
     const std::int64_t m = arguments.m, d = arguments.d;
     const bool counts = arguments.correct != nullptr;
     reset_batch_state(stream, state_.data());
     if (counts) answers_.begin(stream, m);
-    std::int64_t blocks = 0;
-    blocks_.walk(arguments, [&](const ClassBlock& block) {
+    blocks_.walk(arguments, classes, [&](const ClassBlock& block) {
       answers_.add(stream, block.logits, counts);
       exponentiate_block(stream, block.logits, state_.data(), block_maximum_.data() + block.number,
                          partial_maximum_.data(), partial_sum_.data());
       if (arguments.gradient_hidden != nullptr && !block.first())
         rescale(stream, arguments.gradient_hidden, m * d, state_.data());
       blocks_.add_to_hidden(arguments, block);
-      blocks_.store_class_gradients(arguments, block);
-      begins_[static_cast<std::size_t>(block.number)] = {block.logits.begin, block.logits.b};
-      blocks = block.number + 1;
+      if (classes.wanted()) classes.block(arguments, block);
     });
-    finish_batch(stream, state_.data(), answers_.true_logit.data(), m, block_maximum_.data(), blocks, value,
-                 label_gradient_.data(), hidden_factor_.data(), block_factor_.data());
+    finish_batch(stream, state_.data(), answers_.true_logit.data(), m, block_maximum_.data(), blocks_.block_count(),
+                 value, label_gradient_.data(), hidden_factor_.data(), block_factor_.data());
     answers_.count(stream, arguments);
     const SparseEntries labels{row_.data(), arguments.labels, label_gradient_.data(), 1, m};
     if (arguments.gradient_hidden != nullptr) {
-      scale_by(stream, arguments.gradient_hidden, m * d, hidden_factor_.data());
+      scale_runs(stream, arguments.gradient_hidden, m * d, m * d, hidden_factor_.data());
       add_sparse_to_hidden(stream, labels, m, d, arguments.weight, arguments.weight_type == WeightType::bfloat16,
                            arguments.gradient_hidden);
     }
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const auto [begin, classes] = begins_[static_cast<std::size_t>(b)];
-      if (arguments.gradient_weight != nullptr)
-        scale_by(stream, arguments.gradient_weight + begin * d, classes * d, block_factor_.data() + b);
-      if (arguments.gradient_bias != nullptr)
-        scale_by(stream, arguments.gradient_bias + begin, classes, block_factor_.data() + b);
-    }
-    add_sparse_to_classes(stream, labels, d, arguments.hidden, arguments.gradient_weight, arguments.gradient_bias);
+    if (classes.wanted())
+      classes.relative(arguments, {blocks_.block_classes(), block_factor_.data()},
+                       collector_.collect(stream, labels, arguments.hidden, nullptr));
   }
 
  private:
-  struct Range {
-    std::int64_t begin, classes;
-  };
-
-  Queue& queue_;
   LinearLossPlan plan_;
   ClassBlocks blocks_;
   Answers answers_;
@@ -94,12 +82,12 @@ class BatchSoftmaxLinearLoss final : public LinearLossKernel {
   DeviceBuffer<float> hidden_factor_;
   DeviceBuffer<float> label_gradient_;  // m
   DeviceBuffer<std::int32_t> row_;      // 0, 1, 2 …
-  std::vector<Range> begins_;
+  RowCollector collector_;
 };
 
 }  // namespace
 
-std::unique_ptr<LinearLossKernel> make_batch_softmax_linear_loss(Queue& queue, const LinearLossPlan& plan) {
+std::unique_ptr<CudaLinearLoss> make_batch_softmax_linear_loss(Queue& queue, const LinearLossPlan& plan) {
   return std::make_unique<BatchSoftmaxLinearLoss>(queue, plan);
 }
 

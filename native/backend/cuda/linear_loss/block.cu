@@ -79,43 +79,12 @@ __global__ void add_sparse_to_hidden_kernel(SparseEntries entries, std::int64_t 
     }
 }
 
-// blockIdx.y: an entry. The first entry of a class adds those of all: they are looked for 256 at a time.
-__global__ void add_sparse_to_classes_kernel(SparseEntries entries, std::int64_t d, const float* hidden,
-                                             float* gradient_weight, float* gradient_bias) {
-  __shared__ unsigned found[block_threads / warp_size];
-  for (std::int64_t e = blockIdx.y; e < entries.size; e += gridDim.y) {
-    if (entries.coefficient[e] == 0.0f) continue;  // the same for all threads
-    const std::int32_t c = entries.class_id[e];
-    const std::int64_t f = first_index();
-    float sum = 0, bias = 0;
-    bool first = true;
-    for (std::int64_t base = 0; first && base < entries.size; base += block_threads) {
-      const std::int64_t other = base + threadIdx.x;
-      const bool same = other < entries.size && entries.class_id[other] == c && entries.coefficient[other] != 0.0f;
-      const unsigned lanes = __ballot_sync(all_lanes, same);
-      if (threadIdx.x % warp_size == 0) found[threadIdx.x / warp_size] = lanes;
-      __syncthreads();
-      for (unsigned word = 0; first && word < block_threads / warp_size; ++word)
-        for (unsigned bits = found[word]; bits != 0; bits &= bits - 1) {
-          const std::int64_t match = base + word * warp_size + (__ffs(static_cast<int>(bits)) - 1);
-          if (match < e) {
-            first = false;
-            break;
-          }
-          const float coefficient = entries.coefficient[match];
-          bias += coefficient;
-          if (f < d && gradient_weight != nullptr) sum += coefficient * hidden[entries.row[match] * d + f];
-        }
-      __syncthreads();
-    }
-    if (!first) continue;
-    if (f < d && gradient_weight != nullptr) gradient_weight[c * d + f] += sum;
-    if (f == 0 && gradient_bias != nullptr) gradient_bias[c] += bias;
-  }
+__global__ void scale_runs_kernel(float* x, std::int64_t size, std::int64_t run, const float* factor) {
+  for (std::int64_t i = first_index(); i < size; i += index_stride()) x[i] *= factor[i / run];
 }
 
-__global__ void scale_by_kernel(float* x, std::int64_t size, const float* factor) {
-  for (std::int64_t i = first_index(); i < size; i += index_stride()) x[i] *= *factor;
+__global__ void fill_kernel(float* x, std::int64_t size, const float* value) {
+  for (std::int64_t i = first_index(); i < size; i += index_stride()) x[i] = value == nullptr ? 0.0f : *value;
 }
 
 }  // namespace
@@ -149,15 +118,12 @@ void add_sparse_to_hidden(cudaStream_t stream, const SparseEntries& entries, std
          entries, m, d, weight, bfloat16, gradient_hidden);
 }
 
-void add_sparse_to_classes(cudaStream_t stream, const SparseEntries& entries, std::int64_t d, const float* hidden,
-                           float* gradient_weight, float* gradient_bias) {
-  if (gradient_weight == nullptr && gradient_bias == nullptr) return;
-  launch("sparse gradient", add_sparse_to_classes_kernel, dim3(grid_for(d), grid_for(entries.size, 1)), block_threads,
-         0, stream, entries, d, hidden, gradient_weight, gradient_bias);
+void scale_runs(cudaStream_t stream, float* x, std::int64_t size, std::int64_t run, const float* factor) {
+  if (size > 0) launch("scale", scale_runs_kernel, grid_for(size), block_threads, 0, stream, x, size, run, factor);
 }
 
-void scale_by(cudaStream_t stream, float* x, std::int64_t size, const float* factor) {
-  if (size > 0) launch("scale", scale_by_kernel, grid_for(size), block_threads, 0, stream, x, size, factor);
+void fill(cudaStream_t stream, float* x, std::int64_t size, const float* value) {
+  if (size > 0) launch("fill", fill_kernel, grid_for(size), block_threads, 0, stream, x, size, value);
 }
 
 }  // namespace onelogit::cuda

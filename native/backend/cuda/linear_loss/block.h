@@ -39,15 +39,13 @@ void count_correct_rows(cudaStream_t stream, const float* true_logit, const std:
 // gradient_hidden (m×d) += Σ entries: coefficient · weight row. Weight float32, or bfloat16 if `bfloat16`.
 void add_sparse_to_hidden(cudaStream_t stream, const SparseEntries& entries, std::int64_t m, std::int64_t d,
                           const void* weight, bool bfloat16, float* gradient_hidden);
-// gradient_weight (k×d) += coefficient · hidden row and gradient_bias (k) += coefficient, each class's entries in their
-// order; what is null is left out.
-void add_sparse_to_classes(cudaStream_t stream, const SparseEntries& entries, std::int64_t d, const float* hidden,
-                           float* gradient_weight, float* gradient_bias);
 
 // *total += the partial sums, always in the same order.
 void add_partial_sums(cudaStream_t stream, const double* partial, std::int64_t size, double* total);
 
-// x *= *factor
-void scale_by(cudaStream_t stream, float* x, std::int64_t size, const float* factor);
+// x[i] *= factor[i / run]
+void scale_runs(cudaStream_t stream, float* x, std::int64_t size, std::int64_t run, const float* factor);
+// Every element becomes *value, or 0 for null.
+void fill(cudaStream_t stream, float* x, std::int64_t size, const float* value);
 
 }  // namespace onelogit::cuda

@@ -3,42 +3,45 @@
 #include <algorithm>
 
 #include "backend/cuda/dense.h"
+#include "backend/cuda/linear_loss/class_gradients.h"
 
 namespace onelogit::cuda {
 namespace {
 
 constexpr std::int64_t aligned_classes = 128;  // what the tiles of a product like
 
-// Classes of a block. Planned for converted rows too: whether there are any is known only at a call.
+// Classes of a block. Planned for their rows too: whether weights have to be converted is known only at a call.
 std::int64_t classes_of(std::size_t budget, std::int64_t m, std::int64_t d, std::int64_t k) {
-  const auto fit = static_cast<std::int64_t>(budget / sizeof(float)) / (m + d);
+  const auto fit = static_cast<std::int64_t>(budget / sizeof(float)) / (m + d + 1);
   const std::int64_t aligned = fit / aligned_classes * aligned_classes;
   return std::clamp<std::int64_t>(aligned > 0 ? aligned : fit, 1, k);
 }
 
 }  // namespace
 
-ClassBlocks::ClassBlocks(Queue& queue, std::int64_t max_examples, std::int64_t d, std::int64_t k,
-                         std::size_t workspace_bytes)
+ClassBlocks::ClassBlocks(Queue& queue, const LinearLossPlan& plan)
     : queue_(queue),
-      d_(d),
-      k_(k),
-      block_classes_(classes_of(std::min(workspace_bytes, queue.cache_bytes / 2), max_examples, d, k)),
-      logits_(static_cast<std::size_t>(max_examples * block_classes_), "a block of logits"),
-      max_examples_(max_examples) {}
+      d_(plan.d),
+      k_(plan.k),
+      block_classes_(
+          classes_of(std::min(plan.workspace_bytes, queue.cache_bytes / 2), plan.max_examples, plan.d, plan.k)),
+      logits_(static_cast<std::size_t>(plan.max_examples * block_classes_), "a block of logits"),
+      rows_(plan.block_rows ? static_cast<std::size_t>(block_classes_ * (d_ + 1)) : 0, "a block of class rows") {}
 
-void ClassBlocks::walk(const LinearLossArguments& arguments, const std::function<void(const ClassBlock& block)>& body) {
+void ClassBlocks::walk(const LinearLossArguments& arguments, ClassGradients& classes,
+                       const std::function<void(const ClassBlock& block)>& body) {
   const bool bfloat16 = arguments.weight_type == WeightType::bfloat16;
-  if (bfloat16 && weight_.size() == 0)
-    weight_ = DeviceBuffer<float>(static_cast<std::size_t>(block_classes_ * d_), "a block of the class matrix");
+  if (bfloat16 && rows_.size() == 0)
+    rows_ = DeviceBuffer<float>(static_cast<std::size_t>(block_classes_ * (d_ + 1)), "a block of class rows");
   std::int64_t number = 0;
   for (std::int64_t begin = 0; begin < k_; begin += block_classes_, ++number) {
     const std::int64_t b = std::min(block_classes_, k_ - begin), m = arguments.m;
+    classes.before_read(begin, b);
     const float* weight = static_cast<const float*>(arguments.weight) + begin * d_;
     if (bfloat16) {
-      bfloat16_to_float32(queue_.stream, static_cast<const std::uint16_t*>(arguments.weight) + begin * d_,
-                          weight_.data(), b * d_);
-      weight = weight_.data();
+      bfloat16_to_float32(queue_.stream, static_cast<const std::uint16_t*>(arguments.weight) + begin * d_, rows_.data(),
+                          b * d_);
+      weight = rows_.data();
     }
     queue_.products.multiply({.transpose_b = true,
                               .m = m,
@@ -51,7 +54,12 @@ void ClassBlocks::walk(const LinearLossArguments& arguments, const std::function
                               .c = logits_.data(),
                               .ldc = b});
     if (arguments.bias != nullptr) add_bias(queue_.stream, arguments.bias + begin, logits_.data(), m, b);
-    body({{logits_.data(), m, b, arguments.labels, begin}, weight, number});
+    float* const rows = rows_.data();
+    body({{logits_.data(), m, b, arguments.labels, begin},
+          weight,
+          number,
+          rows,
+          rows == nullptr ? nullptr : rows + b * d_});
   }
 }
 
@@ -67,23 +75,6 @@ void ClassBlocks::add_to_hidden(const LinearLossArguments& arguments, const Clas
                             .beta = block.first() ? 0.0f : 1.0f,
                             .c = arguments.gradient_hidden,
                             .ldc = d_});
-}
-
-void ClassBlocks::store_class_gradients(const LinearLossArguments& arguments, const ClassBlock& block) {
-  if (arguments.gradient_weight != nullptr)
-    queue_.products.multiply({.transpose_a = true,
-                              .m = block.logits.b,
-                              .n = d_,
-                              .k = block.logits.m,
-                              .a = block.logits.values,
-                              .lda = block.logits.b,
-                              .b = arguments.hidden,
-                              .ldb = d_,
-                              .c = arguments.gradient_weight + block.logits.begin * d_,
-                              .ldc = d_});
-  if (arguments.gradient_bias != nullptr)
-    column_sums(queue_.stream, block.logits.values, arguments.gradient_bias + block.logits.begin, block.logits.m,
-                block.logits.b);
 }
 
 DeviceBuffer<float> device_copy(cudaStream_t stream, const float* values, std::size_t size, const char* what) {

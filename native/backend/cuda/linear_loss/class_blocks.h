@@ -7,6 +7,7 @@
 
 #include "backend/cuda/device_buffer.h"
 #include "backend/cuda/linear_loss/block.h"
+#include "backend/cuda/linear_loss/cuda_linear_loss.h"
 #include "backend/cuda/queue.h"
 #include "head/linear_loss.h"
 
@@ -17,31 +18,35 @@ struct ClassBlock {
   BlockLogits logits;
   const float* weight;  // b×d
   std::int64_t number;  // from 0
+  // Room for a gradient of the block, b×d and b, if it was planned for; `weight` may be in it.
+  float *rows, *bias_row;
   bool first() const { return number == 0; }
 };
 
+class ClassGradients;
+
 class ClassBlocks {
  public:
-  // Plans for m up to `max_examples`. The logits of a block and its weight rows (where they have to be converted) take
-  // at most `workspace_bytes`, and no more than half the device's cache; never less than one class.
-  ClassBlocks(Queue& queue, std::int64_t max_examples, std::int64_t d, std::int64_t k, std::size_t workspace_bytes);
+  // The logits of a block and its rows (where weights have to be converted, or a gradient is made of them) take at most
+  // the plan's workspace, and no more than half the device's cache; never less than one class.
+  ClassBlocks(Queue& queue, const LinearLossPlan& plan);
 
+  std::int64_t block_classes() const { return block_classes_; }
   std::int64_t block_count() const { return (k_ + block_classes_ - 1) / block_classes_; }
 
-  // Calls body(block) for every block in order, its logits (bias included) queued before.
-  void walk(const LinearLossArguments& arguments, const std::function<void(const ClassBlock& block)>& body);
+  // Calls body(block) for every block in order, its logits (bias included) queued before; `classes` is told before its
+  // rows are read.
+  void walk(const LinearLossArguments& arguments, ClassGradients& classes,
+            const std::function<void(const ClassBlock& block)>& body);
 
   // gradient_hidden = (first block: 0, else what is there) + logits · weight; no-op without gradient_hidden.
   void add_to_hidden(const LinearLossArguments& arguments, const ClassBlock& block);
-  // gradient_weight and gradient_bias of the block's classes = logitsᵀ · hidden and column sums; what is null is left
-  // out.
-  void store_class_gradients(const LinearLossArguments& arguments, const ClassBlock& block);
 
  private:
   Queue& queue_;
   std::int64_t d_, k_, block_classes_;
-  DeviceBuffer<float> logits_, weight_;
-  std::int64_t max_examples_;
+  DeviceBuffer<float> logits_;
+  DeviceBuffer<float> rows_;  // (d + 1) of each class of a block
 };
 
 // Floats that are only read where they are on the host, copied when a kernel is made.

@@ -3,6 +3,7 @@
 
 #include "backend/cuda/linear_loss/answers.h"
 #include "backend/cuda/linear_loss/class_blocks.h"
+#include "backend/cuda/linear_loss/class_gradients.h"
 #include "backend/cuda/linear_loss/cuda_linear_loss.h"
 #include "backend/cuda/linear_loss/logistic.h"
 #include "loss/noise.h"
@@ -10,12 +11,12 @@
 namespace onelogit::cuda {
 namespace {
 
-class LogisticLinearLoss final : public LinearLossKernel {
+class LogisticLinearLoss final : public CudaLinearLoss {
  public:
   LogisticLinearLoss(Queue& queue, const LinearLossPlan& plan)
-      : queue_(queue),
+      : CudaLinearLoss(queue),
         plan_(plan),
-        blocks_(queue, plan.max_examples, plan.d, plan.k, plan.workspace_bytes),
+        blocks_(queue, plan),
         answers_(plan.max_examples),
         partial_(static_cast<std::size_t>(most_logistic_partials), "partial sums") {
     if (plan.loss.kind != LossKind::nce) return;
@@ -29,25 +30,24 @@ class LogisticLinearLoss final : public LinearLossKernel {
     log_weight_ = device_copy(queue.stream, log_weight.data(), log_weight.size(), "the noise distribution");
   }
 
-  void run(const LinearLossArguments& arguments, double* value) override {
+  void pass(const LinearLossArguments& arguments, ClassGradients& classes, double* value) override {
     const double scale = plan_.scale(arguments.m);
     const bool counts = arguments.correct != nullptr;
     check(cudaMemsetAsync(value, 0, sizeof(double), queue_.stream), "a value");
     if (counts) answers_.begin(queue_.stream, arguments.m);
-    blocks_.walk(arguments, [&](const ClassBlock& block) {
+    blocks_.walk(arguments, classes, [&](const ClassBlock& block) {
       if (counts) answers_.add(queue_.stream, block.logits, true);
       const std::int64_t partials = logistic_block(queue_.stream, block.logits, weight_.data(), log_weight_.data(),
                                                    static_cast<float>(scale), partial_.data());
       add_partial_sums(queue_.stream, partial_.data(), partials, value);
       blocks_.add_to_hidden(arguments, block);
-      blocks_.store_class_gradients(arguments, block);
+      if (classes.wanted()) classes.block(arguments, block);
     });
     scale_value(queue_.stream, value, scale);
     answers_.count(queue_.stream, arguments);
   }
 
  private:
-  Queue& queue_;
   LinearLossPlan plan_;
   ClassBlocks blocks_;
   Answers answers_;
@@ -57,7 +57,7 @@ class LogisticLinearLoss final : public LinearLossKernel {
 
 }  // namespace
 
-std::unique_ptr<LinearLossKernel> make_logistic_linear_loss(Queue& queue, const LinearLossPlan& plan) {
+std::unique_ptr<CudaLinearLoss> make_logistic_linear_loss(Queue& queue, const LinearLossPlan& plan) {
   return std::make_unique<LogisticLinearLoss>(queue, plan);
 }
 

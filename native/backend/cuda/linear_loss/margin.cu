@@ -46,10 +46,6 @@ __global__ void finish_margins_kernel(const float* true_logit, const std::int32_
   set(2 * m + 1, high, false_class[high], active ? unit : 0.0f);
 }
 
-__global__ void fill_kernel(float* x, std::int64_t size, const float* value) {
-  for (std::int64_t i = first_index(); i < size; i += index_stride()) x[i] = *value;
-}
-
 }  // namespace
 
 void finish_margins(cudaStream_t stream, const float* true_logit, const std::int32_t* labels, const float* false_logit,
@@ -57,10 +53,6 @@ void finish_margins(cudaStream_t stream, const float* true_logit, const std::int
                     double* value, const MarginEntries& entries, float* undefined) {
   launch("margin loss", finish_margins_kernel, 1, block_threads, 0, stream, true_logit, labels, false_logit,
          false_class, m, margin, batch, scale, value, entries, undefined);
-}
-
-void fill(cudaStream_t stream, float* x, std::int64_t size, const float* value) {
-  if (size > 0) launch("fill", fill_kernel, grid_for(size), block_threads, 0, stream, x, size, value);
 }
 
 }  // namespace onelogit::cuda

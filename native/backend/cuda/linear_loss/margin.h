@@ -16,7 +16,5 @@ struct MarginEntries {
 void finish_margins(cudaStream_t stream, const float* true_logit, const std::int32_t* labels, const float* false_logit,
                     const std::int64_t* false_class, std::int64_t m, double margin, bool batch, double scale,
                     double* value, const MarginEntries& entries, float* undefined);
-// Every element becomes *value.
-void fill(cudaStream_t stream, float* x, std::int64_t size, const float* value);
 
 }  // namespace onelogit::cuda

@@ -62,6 +62,28 @@ __global__ void finish_rows_kernel(RowStates states, const float* true_logit, st
   if (threadIdx.x == 0) *value = total * scale;
 }
 
+// One block of threads.
+__global__ void finish_rows_as_batch_kernel(RowStates states, const float* true_logit, std::int64_t m, double* value,
+                                            float* factor, float* label_gradient) {
+  float largest = -INFINITY;
+  for (std::int64_t i = threadIdx.x; i < m; i += blockDim.x) largest = Larger()(states.maximum[i], largest);
+  largest = block_reduce(largest, -INFINITY, Larger());
+  double sum = 0, gap = 0;
+  for (std::int64_t i = threadIdx.x; i < m; i += blockDim.x) {
+    sum += merge(SoftmaxState{largest, 0.0}, SoftmaxState{states.maximum[i], states.sum[i]}).sum;
+    gap += static_cast<double>(largest) - static_cast<double>(true_logit[i]);
+  }
+  const SoftmaxState batch{largest, block_sum(sum)};
+  gap = block_sum(gap);
+  const auto examples = static_cast<double>(m);
+  for (std::int64_t i = threadIdx.x; i < m; i += blockDim.x) {
+    states.maximum[i] = largest;
+    factor[i] = static_cast<float>(cross_entropy_factor(batch, 1.0));
+    label_gradient[i] = static_cast<float>(batch_cross_entropy_label_gradient(batch, true_logit[i], examples));
+  }
+  if (threadIdx.x == 0) *value = batch_cross_entropy_value(batch, gap, examples);
+}
+
 __global__ void row_gradients_kernel(BlockLogits block, const float* maximum, const float* factor,
                                      const float* label_gradient) {
   for (std::int64_t i = blockIdx.y; i < block.m; i += gridDim.y) {
@@ -159,6 +181,12 @@ void finish_rows(cudaStream_t stream, const RowStates& states, const float* true
                  float* label_gradient) {
   launch("softmax", finish_rows_kernel, 1, block_threads, 0, stream, states, true_logit, m, self_normalization, alpha,
          scale, value, factor, label_gradient);
+}
+
+void finish_rows_as_batch(cudaStream_t stream, const RowStates& states, const float* true_logit, std::int64_t m,
+                          double* value, float* factor, float* label_gradient) {
+  launch("softmax", finish_rows_as_batch_kernel, 1, block_threads, 0, stream, states, true_logit, m, value, factor,
+         label_gradient);
 }
 
 void row_gradients(cudaStream_t stream, const BlockLogits& block, const float* maximum, const float* factor,

@@ -19,6 +19,9 @@ void merge_row_states(cudaStream_t stream, const BlockLogits& block, const RowSt
 void finish_rows(cudaStream_t stream, const RowStates& states, const float* true_logit, std::int64_t m,
                  bool self_normalization, double alpha, double scale, double* value, float* factor,
                  float* label_gradient);
+// The same for batch-cross-entropy: the batch's normaliser in place of every row's.
+void finish_rows_as_batch(cudaStream_t stream, const RowStates& states, const float* true_logit, std::int64_t m,
+                          double* value, float* factor, float* label_gradient);
 // Replaces the logits by their gradient.
 void row_gradients(cudaStream_t stream, const BlockLogits& block, const float* maximum, const float* factor,
                    const float* label_gradient);
