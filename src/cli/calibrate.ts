@@ -60,7 +60,11 @@ export const command = defineCommand(
     const classifier = await SingleLogitClassifier.load(path);
     try {
       const part = async (name: 'train' | 'validation' | 'test') => {
-        const loaded = await datasets.load(directory, { split: name === 'validation' ? 'train' : name, ...loadOptionsFrom(values) });
+        const loaded = await datasets.load(directory, {
+          split: name === 'validation' ? 'train' : name,
+          ...loadOptionsFrom(values),
+          signal,
+        });
         return name === 'validation' ? validationPart(classifier.split, loaded, path) : loaded;
       };
       const dataset = await part(split);

@@ -106,7 +106,7 @@ type DataValues = Parameters<typeof loadOptionsFrom>[0] & { split: 'train' | 'va
 
 async function evaluated(path: string, data: string, values: DataValues, signal: AbortSignal) {
   const { datasets, Model: Models } = await import('../index.js');
-  const dataset = await datasets.load(data, { split: values.split, ...loadOptionsFrom(values) });
+  const dataset = await datasets.load(data, { split: values.split, ...loadOptionsFrom(values), signal });
   const model = await Models.load(path);
   return { model, dataset, evaluation: await model.evaluate(dataset, { signal }) };
 }

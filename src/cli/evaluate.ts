@@ -46,6 +46,7 @@ export const command = defineCommand(
       const dataset = await datasets.load(directory, {
         split: values.split,
         ...loadOptionsFrom(values),
+        signal,
       });
       const evaluation = await model.evaluate(dataset, { scores: values.scores, negatives: values.negatives, signal });
       const { perClass } = evaluation;

@@ -121,5 +121,9 @@ async function exampleOf(
   const index = values.index!;
   if (index >= dataset.length)
     throw rangeError('ERR_ONELOGIT_RANGE', `Expected an integer from 0 to ${dataset.length - 1} for --index but received ${index}`);
-  return { examples: dataset.inputs.subarray(index * size, (index + 1) * size), label: dataset.labels[index]! };
+  const examples =
+    'read' in dataset
+      ? (await dataset.read(Int32Array.of(index), new AbortController().signal)).inputs
+      : dataset.inputs.subarray(index * size, (index + 1) * size);
+  return { examples, label: dataset.labels[index]! };
 }

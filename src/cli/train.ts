@@ -76,6 +76,7 @@ export const command = defineCommand(
     const dataset = await datasets.load(directory, {
       split: values.split,
       ...loadOptionsFrom(values),
+      signal,
     });
     const { seed, device } = values;
     const model =

@@ -141,19 +141,31 @@ export const dataOptions = {
     'cifar100',
     'knowledge-graph',
     'sequences',
+    'image-folder',
     'text',
   ] as const satisfies readonly FormatName[]),
   context: integer('sequences, text: previous items or words of an example (default: 10 and 4)', { least: 1 }),
   'vocabulary-size': integer('text: how many words are classes (default: all)', { least: 1 }),
   labels: choice('cifar100: the 100 classes, or the 20 superclasses (default: fine)', ['fine', 'coarse']),
+  'image-size': integer('image-folder: height and width that images are resized to (default: all must have those of the first)', {
+    least: 1,
+  }),
+  channels: choice('image-folder: convert to grey or colour (default: all must have those of the first)', ['1', '3']),
+  'memory-bytes': integer('image-folder: most bytes of images kept in memory; more are decoded batch by batch', {
+    least: 0,
+    otherwise: 2 ** 30,
+  }),
 };
 
 /** What `datasets.load` takes of them; an option that the format does not have is refused there. */
-export function loadOptionsFrom(values: Partial<OptionValues<typeof dataOptions>>): LoadOptions {
+export function loadOptionsFrom(values: OptionValues<typeof dataOptions>): LoadOptions & { memoryBytes: number } {
   return {
+    memoryBytes: values['memory-bytes'],
     ...(values.format === undefined ? {} : { format: values.format }),
     ...(values.context === undefined ? {} : { context: values.context }),
     ...(values['vocabulary-size'] === undefined ? {} : { vocabularySize: values['vocabulary-size'] }),
     ...(values.labels === undefined ? {} : { labels: values.labels }),
+    ...(values['image-size'] === undefined ? {} : { imageSize: values['image-size'] }),
+    ...(values.channels === undefined ? {} : { channels: values.channels === '1' ? 1 : 3 }),
   };
 }

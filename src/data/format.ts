@@ -1,7 +1,7 @@
 /**
  * What a loader of one format is. `load.ts` holds the list of them; a new format is a new file and one more line there.
  */
-import type { InMemoryDataset } from '../dataset.js';
+import type { InMemoryDataset, StreamedDataset } from '../dataset.js';
 import { OneLogitError } from '../errors.js';
 
 /** Which part of a data set to load. Not every format has a validation part of its own. */
@@ -15,10 +15,14 @@ export interface FormatOptions {
   vocabularySize?: number;
   /** Of two labels for each example, the one that is its class. */
   labels?: 'fine' | 'coarse';
+  /** Height and width that images are resized to. */
+  imageSize?: [height: number, width: number];
+  /** Channels that images are converted to: grey or colour. */
+  channels?: 1 | 3;
 }
 
-/** A data set from files, with what is worth knowing about it. */
-export interface LoadedDataset extends InMemoryDataset {
+/** What is worth knowing about a data set from files. */
+interface Loaded {
   /** The format that was found, or asked for. */
   format: string;
   split: Split;
@@ -26,6 +30,21 @@ export interface LoadedDataset extends InMemoryDataset {
   absentClasses: number[];
   /** Of formats whose inputs are ids: how many different ones there are, so the size of the embedding table. */
   vocabulary?: number;
+}
+
+/** A data set from files, in memory. */
+export interface LoadedDataset extends InMemoryDataset, Loaded {}
+
+/** One that is too large for that: its inputs are read when they are asked for. */
+export interface LoadedStream extends StreamedDataset, Loaded {
+  labels: Int32Array;
+}
+
+/** What loading may take and whether it should go on. */
+export interface LoadContext {
+  /** Most bytes of inputs in memory before a format that can stream does. Undefined: it must not. */
+  memoryBytes: number | undefined;
+  signal: AbortSignal | undefined;
 }
 
 export interface DataFormat {
@@ -38,7 +57,13 @@ export interface DataFormat {
   splits: readonly Split[];
   /** The options that it has; another one is an error. */
   options: readonly (keyof FormatOptions)[];
-  load(directory: string, fileNames: readonly string[], split: Split, options: FormatOptions): Promise<LoadedDataset>;
+  load(
+    directory: string,
+    fileNames: readonly string[],
+    split: Split,
+    options: FormatOptions,
+    context: LoadContext,
+  ): Promise<LoadedDataset | LoadedStream>;
 }
 
 /** The error for a file that is there but does not hold what it should. */

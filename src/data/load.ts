@@ -2,17 +2,19 @@
  * `datasets.load`: finds the format of a directory by the names of its files and loads one split of it.
  */
 import { readdir } from 'node:fs/promises';
-import { checkInteger, checkOneOf, checkOptions, checkString } from '../check.js';
-import { OneLogitError, typeError } from '../errors.js';
+import { checkInteger, checkOneOf, checkOptions, checkString, describe } from '../check.js';
+import { AbortError, OneLogitError, typeError } from '../errors.js';
+import { checkSignal, throwIfAborted } from '../job.js';
 import { cifar10, cifar100 } from './cifar.js';
-import { type DataFormat, type FormatOptions, formatError, type LoadedDataset, type Split } from './format.js';
+import { type DataFormat, type FormatOptions, formatError, type LoadedDataset, type LoadedStream, type Split } from './format.js';
 import { idx } from './idx.js';
+import { imageFolder } from './image-folder.js';
 import { knowledgeGraph } from './knowledge-graph.js';
 import { sequences } from './sequences.js';
 import { text } from './text.js';
 
 /** In the order in which they are tried. */
-const formats: readonly DataFormat[] = [idx, cifar10, cifar100, knowledgeGraph, sequences, text];
+const formats: readonly DataFormat[] = [idx, cifar10, cifar100, knowledgeGraph, sequences, imageFolder, text];
 
 type OptionChecks = { [Name in keyof FormatOptions]-?: (value: unknown, name: string) => NonNullable<FormatOptions[Name]> };
 
@@ -21,19 +23,40 @@ const optionChecks: OptionChecks = {
   context: (value, name) => checkInteger(value, name, 1, 1 << 16),
   vocabularySize: (value, name) => checkInteger(value, name, 1, 2 ** 31 - 2),
   labels: (value, name) => checkOneOf(value, ['fine', 'coarse'] as const, name),
+  imageSize: checkImageSize,
+  channels: (value, name) => {
+    if (value === 1 || value === 3) return value;
+    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected 1 or 3 for ${name} but received ${describe(value)}`);
+  },
 };
 const formatOptions = Object.keys(optionChecks) as (keyof FormatOptions)[];
+
+function checkImageSize(value: unknown, name: string): [number, number] {
+  const size = (side: unknown) => checkInteger(side, name, 1, 1 << 14);
+  if (!Array.isArray(value)) return [size(value), size(value)];
+  if (value.length === 2) return [size(value[0]), size(value[1])];
+  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an integer or [height, width] for ${name} but received ${describe(value)}`);
+}
 
 const validationHint = 'it has no validation part of its own, let fit set one aside (validation: { fraction, seed })';
 
 /** The formats that {@link load} knows. */
-export type FormatName = 'idx' | 'cifar10' | 'cifar100' | 'knowledge-graph' | 'sequences' | 'text';
+export type FormatName = 'idx' | 'cifar10' | 'cifar100' | 'knowledge-graph' | 'sequences' | 'image-folder' | 'text';
 
-export interface LoadOptions extends FormatOptions {
+export interface LoadOptions extends Omit<FormatOptions, 'imageSize'> {
   /** Default: found by the names of the files. */
   format?: FormatName;
   /** Default: `'train'`. */
   split?: Split;
+  /** Height and width that images are resized to, or one number for both. */
+  imageSize?: number | [height: number, width: number];
+  /**
+   * Of a format that can be read batch by batch (image-folder): the most bytes of inputs that are kept in memory; a larger data set comes
+   * with `read` instead of `inputs`. Without it a data set always comes in memory, and one of more than 1 GiB is an error.
+   */
+  memoryBytes?: number;
+  /** Stops loading. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -48,23 +71,31 @@ export interface LoadOptions extends FormatOptions {
  *   relations, the size of an embedding table for both; `alsoCorrect` has the other right tails of every example, in any split.
  * - **sequences** ("user item" lines): the example is the user's previous `context` items (default 10; 0 where there are none), the class
  *   the next item − 1. A user's last item is test, the one before validation, the rest train; all train where there are fewer than 3.
+ * - **image-folder** (`train/`, `val/` and `test/`, each with a directory of images for each class, or archives of them): decoded by the
+ *   package sharp, which has to be installed. Inputs are bytes; `inputShape` is that of the first training image, where `imageSize` and
+ *   `channels` do not say otherwise. Images of another shape are an error unless these are given.
  * - **text** (`.md` and `.txt` files, also in directories below, or one archive of them): the example is the `context` words before
  *   (default 4), the class the word, 0 the most frequent; `vocabularySize` limits the classes, words beyond are `classes` in contexts and
  *   no examples. Of every ten books, in the order of their paths, the tenth is test, the ninth validation.
  *
  * @throws OneLogitError `ERR_ONELOGIT_FILE` (cannot be read), `ERR_ONELOGIT_FORMAT` (no known format, or a file that does not hold what its
- *   header says; the message names the file), `ERR_ONELOGIT_OUT_OF_MEMORY`; TypeError `ERR_ONELOGIT_ARGUMENT`,
- *   `ERR_ONELOGIT_UNKNOWN_OPTION`.
+ *   header says; the message names the file), `ERR_ONELOGIT_OUT_OF_MEMORY`, `ERR_ONELOGIT_MEMORY_LIMIT`, `ERR_ONELOGIT_DEPENDENCY` (sharp is
+ *   not installed); TypeError `ERR_ONELOGIT_ARGUMENT`, `ERR_ONELOGIT_UNKNOWN_OPTION`; AbortError.
  */
-export async function load(directory: string, options?: LoadOptions): Promise<LoadedDataset> {
+export function load(directory: string, options: LoadOptions & { memoryBytes: number }): Promise<LoadedDataset | LoadedStream>;
+export function load(directory: string, options?: LoadOptions): Promise<LoadedDataset>;
+export async function load(directory: string, options?: LoadOptions): Promise<LoadedDataset | LoadedStream> {
   checkString(directory, 'directory');
-  const checked = checkOptions(options, ['format', 'split', ...formatOptions], 'options of datasets.load');
+  const checked = checkOptions(options, ['format', 'split', ...formatOptions, 'memoryBytes', 'signal'], 'options of datasets.load');
   const names = formats.map(({ name }) => name);
   const asked = checked.format === undefined ? undefined : checkOneOf(checked.format, names, 'format');
   const split = checked.split === undefined ? 'train' : checkOneOf(checked.split, ['train', 'validation', 'test'] as const, 'split');
   const ownOptions: FormatOptions = {};
   for (const name of formatOptions)
     if (checked[name] !== undefined) Object.assign(ownOptions, { [name]: optionChecks[name](checked[name], name) });
+  const memoryBytes = checked.memoryBytes === undefined ? undefined : checkInteger(checked.memoryBytes, 'memoryBytes', 0);
+  const signal = checkSignal(checked.signal, 'datasets.load');
+  throwIfAborted(signal, 'datasets.load');
   const fileNames = await namesIn(directory);
   const format = asked === undefined ? await detectFormat(fileNames, directory) : formats.find(({ name }) => name === asked)!;
   if (!format.splits.includes(split))
@@ -78,7 +109,12 @@ export async function load(directory: string, options?: LoadOptions): Promise<Lo
         'ERR_ONELOGIT_UNKNOWN_OPTION',
         `Expected ${format.options.join(', ') || 'no options of its own'} for ${format.name} data but received the option '${name}'`,
       );
-  return format.load(directory, fileNames, split, ownOptions);
+  try {
+    return await format.load(directory, fileNames, split, ownOptions, { memoryBytes, signal });
+  } catch (error) {
+    if (signal?.aborted) throw new AbortError(`Expected datasets.load to read ${directory} but its signal was aborted`, signal);
+    throw error;
+  }
 }
 
 async function namesIn(directory: string): Promise<string[]> {
