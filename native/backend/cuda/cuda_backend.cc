@@ -38,7 +38,8 @@ std::size_t cache_bytes() {
 
 }  // namespace
 
-CudaBackend::CudaBackend() : stream_(new_stream()), queue_(std::make_unique<cuda::Queue>(stream_, cache_bytes())) {}
+CudaBackend::CudaBackend(Precision precision)
+    : stream_(new_stream()), queue_(std::make_unique<cuda::Queue>(stream_, cache_bytes(), precision)) {}
 
 CudaBackend::~CudaBackend() {
   static_cast<void>(cudaStreamSynchronize(stream_));
@@ -94,6 +95,21 @@ void CudaBackend::dense_forward(const float* x, const float* weight, const float
 
 void CudaBackend::dense_forward_bfloat16(const float* x, const std::uint16_t* weight, const float* bias, float* y,
                                          std::int64_t m, std::int64_t inputs, std::int64_t outputs) {
+  if (queue_->products.precision() == Precision::bfloat16) {
+    queue_->products.multiply({.transpose_b = true,
+                               .m = m,
+                               .n = outputs,
+                               .k = inputs,
+                               .a = x,
+                               .lda = inputs,
+                               .b = weight,
+                               .b_type = cuda::CublasType::bfloat16,
+                               .ldb = inputs,
+                               .c = y,
+                               .ldc = outputs});
+    if (bias != nullptr) cuda::add_bias(stream_, bias, y, m, outputs);
+    return;
+  }
   const std::lock_guard<std::mutex> lock(widened_mutex_);
   const std::int64_t rows =
       std::clamp<std::int64_t>(widened_bytes / (4 * std::max<std::int64_t>(inputs, 1)), 1, outputs);

@@ -15,7 +15,7 @@ namespace onelogit {
 class CudaBackend : public Backend {
  public:
   // Device 0. Throws ERR_ONELOGIT_CUDA when it cannot be used.
-  CudaBackend();
+  explicit CudaBackend(Precision precision = Precision::float32);
   ~CudaBackend() override;
 
   std::string_view name() const override { return "cuda"; }

@@ -54,6 +54,13 @@ __global__ void convert_kernel(const From* from, To* to, std::int64_t size) {
   }
 }
 
+__global__ void rows_to_bfloat16_kernel(const float* from, std::int64_t stride, std::uint16_t* to, std::int64_t rows,
+                                        std::int64_t columns) {
+  const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (column >= columns) return;
+  for_each_row(rows, [&](std::int64_t row) { convert(from[row * stride + column], to[row * columns + column]); });
+}
+
 template <class From, class To>
 void launch_convert(const char* name, cudaStream_t stream, const From* from, To* to, std::int64_t size) {
   if (size == 0) return;
@@ -86,6 +93,15 @@ void bfloat16_to_float32(cudaStream_t stream, const std::uint16_t* from, float* 
 
 void float32_to_bfloat16(cudaStream_t stream, const float* from, std::uint16_t* to, std::int64_t size) {
   launch_convert("float32_to_bfloat16", stream, from, to, size);
+}
+
+void rows_to_bfloat16(cudaStream_t stream, const float* from, std::int64_t stride, std::uint16_t* to, std::int64_t rows,
+                      std::int64_t columns) {
+  if (rows == 0 || columns == 0) return;
+  if (stride == columns) return float32_to_bfloat16(stream, from, to, rows * columns);
+  const MatrixThreads threads = matrix_threads(rows, columns);
+  launch("rows_to_bfloat16", rows_to_bfloat16_kernel, threads.grid, threads.block, 0, stream, from, stride, to, rows,
+         columns);
 }
 
 }  // namespace onelogit::cuda

@@ -15,5 +15,8 @@ void column_sums(cudaStream_t stream, const float* dy, float* dbias, std::int64_
 void bfloat16_to_float32(cudaStream_t stream, const std::uint16_t* from, float* to, std::int64_t size);
 // To nearest, ties to even; NaN stays NaN.
 void float32_to_bfloat16(cudaStream_t stream, const float* from, std::uint16_t* to, std::int64_t size);
+// The same for a matrix whose rows are `stride` apart; to: rows×columns without gaps.
+void rows_to_bfloat16(cudaStream_t stream, const float* from, std::int64_t stride, std::uint16_t* to, std::int64_t rows,
+                      std::int64_t columns);
 
 }  // namespace onelogit::cuda

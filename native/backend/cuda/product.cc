@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include "backend/cuda/dense.h"
 #include "error.h"
 
 namespace onelogit::cuda {
@@ -30,7 +31,7 @@ const void* moved(const void* matrix, CublasType type, std::int64_t elements) {
 
 }  // namespace
 
-Products::Products(cudaStream_t stream) : stream_(stream) {
+Products::Products(cudaStream_t stream, Precision precision) : stream_(stream), precision_(precision) {
   const Cublas& library = cublas();
   if (!library.available())
     throw Error(ErrorKind::operation, "ERR_ONELOGIT_CUDA", "Expected cuBLAS but received: " + library.reason);
@@ -44,10 +45,42 @@ Products::~Products() {
   if (handle_ != nullptr) cublas().destroy(handle_);
 }
 
-void Products::multiply(const Product& p, CublasCompute compute) {
+const std::uint16_t* Products::round(const void* matrix, std::int64_t rows, std::int64_t columns, std::int64_t stride,
+                                     DeviceBuffer<std::uint16_t>& to) {
+  if (const auto size = static_cast<std::size_t>(rows * columns); to.size() < size) {
+    to = {};  // first, so that there is room
+    to = DeviceBuffer<std::uint16_t>(size, "an operand as bfloat16");
+    ++replacements_;
+  }
+  rows_to_bfloat16(stream_, static_cast<const float*>(matrix), stride, to.data(), rows, columns);
+  return to.data();
+}
+
+void Products::multiply(const Product& product) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Product p = product;
+  if (precision_ == Precision::bfloat16) {
+    if (p.a_type == CublasType::float32) {
+      const std::int64_t rows = p.transpose_a ? p.k : p.m, columns = p.transpose_a ? p.m : p.k;
+      p.a = round(p.a, rows, columns, p.lda, a_);
+      p.lda = std::max<std::int64_t>(columns, 1);
+      p.a_type = CublasType::bfloat16;
+    }
+    if (p.b_type == CublasType::float32) {
+      const std::int64_t rows = p.transpose_b ? p.n : p.k, columns = p.transpose_b ? p.k : p.n;
+      p.b = round(p.b, rows, columns, p.ldb, b_);
+      p.ldb = std::max<std::int64_t>(columns, 1);
+      p.b_type = CublasType::bfloat16;
+    }
+  }
+  queue(p);
+}
+
+void Products::queue(const Product& p) {
   if (p.m == 0 || p.n == 0) return;
   if (p.lda > most || p.ldb > most || p.ldc > most)
     throw Error(ErrorKind::range, "ERR_ONELOGIT_RANGE", "Expected rows of fewer than 2^31 elements for a product");
+  const CublasCompute compute = precision_ == Precision::tf32 ? CublasCompute::tf32 : CublasCompute::float32;
   for (std::int64_t row = 0; row < p.m; row += most)
     for (std::int64_t column = 0; column < p.n; column += most)
       // Also once for k = 0, which scales C.

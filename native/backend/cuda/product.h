@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 
 #include "backend/cuda/cublas.h"
 #include "backend/cuda/device_buffer.h"
+#include "backend/precision.h"
 
 namespace onelogit::cuda {
 
@@ -24,22 +26,36 @@ struct Product {
   std::int64_t ldc = 0;
 };
 
-// A cuBLAS handle for one stream, with a workspace of its own so that products can be captured in graphs.
+// A cuBLAS handle for one stream, with a workspace of its own so that products can be captured in graphs. In bfloat16,
+// float32 operands are rounded into memory that grows to the largest seen; an operand that is bfloat16 is used as it
+// is. Any thread.
 class Products {
  public:
   // Throws ERR_ONELOGIT_CUDA without cuBLAS.
-  explicit Products(cudaStream_t stream);
+  explicit Products(cudaStream_t stream, Precision precision = Precision::float32);
   ~Products();
   Products(const Products&) = delete;
   Products& operator=(const Products&) = delete;
 
-  // Queued on the stream. A dimension beyond 2³¹ − 1 is cut into several products.
-  void multiply(const Product& product, CublasCompute compute = CublasCompute::float32);
+  Precision precision() const { return precision_; }
+  // Queued on the stream. A dimension beyond 2³¹ − 1 is cut into several products. Operands of two types only in
+  // bfloat16.
+  void multiply(const Product& product);
+  // Counts how often memory of rounded operands was replaced: launches captured before are not to be replayed.
+  std::uint64_t replacements() const { return replacements_; }
 
  private:
+  void queue(const Product& product);
+  const std::uint16_t* round(const void* matrix, std::int64_t rows, std::int64_t columns, std::int64_t stride,
+                             DeviceBuffer<std::uint16_t>& to);
+
   cudaStream_t stream_;
+  Precision precision_;
   CublasHandle handle_ = nullptr;
   DeviceBuffer<std::byte> workspace_;
+  std::mutex mutex_;                   // held until a product and what rounds its operands are queued
+  DeviceBuffer<std::uint16_t> a_, b_;  // rounded operands, rows one after another
+  std::uint64_t replacements_ = 0;
 };
 
 }  // namespace onelogit::cuda

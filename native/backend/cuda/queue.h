@@ -7,8 +7,8 @@
 namespace onelogit::cuda {
 
 struct Queue {
-  explicit Queue(cudaStream_t stream_, std::size_t cache_bytes_)
-      : stream(stream_), products(stream_), step(stream_), cache_bytes(cache_bytes_) {}
+  Queue(cudaStream_t stream_, std::size_t cache_bytes_, Precision precision = Precision::float32)
+      : stream(stream_), products(stream_, precision), step(stream_), cache_bytes(cache_bytes_) {}
 
   cudaStream_t stream;
   Products products;

@@ -9,6 +9,8 @@
 #include "device_array.h"
 #include "distance.h"
 #include "error.h"
+#include "random_values.h"
+#include "tensor/bfloat16.h"
 #include "train/trainer.h"
 #include "training_data.h"
 
@@ -57,6 +59,40 @@ TEST_CASE("cuda backend: training goes the CPU's way, step by step, for every lo
   for (const OptimizerKind optimizer : {OptimizerKind::adam, OptimizerKind::adamw})
     CHECK(distance(train_on(cuda, source, LossKind::batch_cross_entropy, 6, optimizer).weights,
                    train_on(cpu_backend(), source, LossKind::batch_cross_entropy, 6, optimizer).weights) < 1e-4);
+}
+
+TEST_CASE("cuda backend: products in tf32 and bfloat16 train nearly the same network") {
+  const auto source = std::make_shared<MemorySource>(300, 10, 5, 2);
+  const auto trained = [&](Precision precision) {
+    CudaBackend cuda(precision);
+    return train_on(cuda, source, LossKind::cross_entropy, 30, OptimizerKind::sgd);
+  };
+  const Trained exact = trained(Precision::float32), tf32 = trained(Precision::tf32),
+                bfloat16 = trained(Precision::bfloat16);
+  // A rounding to 11 and to 8 bits of precision.
+  const double error_tf32 = distance(tf32.logits, exact.logits),
+               error_bfloat16 = distance(bfloat16.logits, exact.logits);
+  CHECK(error_tf32 > 1e-5);
+  CHECK(error_tf32 < 2e-3);
+  CHECK(error_bfloat16 > error_tf32);
+  CHECK(error_bfloat16 < 2e-2);
+}
+
+TEST_CASE("cuda backend: a bfloat16 weight in every precision") {
+  const std::int64_t m = 5, inputs = 33, outputs = 7;
+  const std::vector<float> x = random_values(m * inputs, 1), bias = random_values(outputs, 2);
+  std::vector<std::uint16_t> weight;
+  for (const float value : random_values(outputs * inputs, 3)) weight.push_back(float32_to_bfloat16(value));
+  std::vector<float> expected(static_cast<std::size_t>(m * outputs));
+  cpu_backend().dense_forward_bfloat16(x.data(), weight.data(), bias.data(), expected.data(), m, inputs, outputs);
+  const DeviceArray<float> device_x(x), device_bias(bias), y(expected.size());
+  const DeviceArray<std::uint16_t> device_weight(weight);
+  for (const auto& [precision, most] : {std::pair{Precision::float32, 1e-5}, std::pair{Precision::bfloat16, 1e-2}}) {
+    CudaBackend cuda(precision);
+    cuda.dense_forward_bfloat16(device_x.data(), device_weight.data(), device_bias.data(), y.data(), m, inputs,
+                                outputs);
+    CHECK(distance(y.host(), expected) < most);
+  }
 }
 
 TEST_CASE("cuda backend: training gives the same bits in every order of threads, and learns") {

@@ -91,5 +91,24 @@ TEST_CASE("cuda dense: float32 to bfloat16 rounds to nearest, ties to even") {
   }
 }
 
+TEST_CASE("cuda dense: rows with gaps to bfloat16 without") {
+  for (const std::int64_t columns : {1, 3, 32, 257})
+    for (const std::int64_t rows : {0, 1, 5, 300})
+      for (const std::int64_t gap : {0, 3}) {
+        const std::int64_t stride = columns + gap;
+        const std::vector<float> values = test::hostile_values(std::max<std::int64_t>(rows * stride, 1), 5);
+        DeviceArray<float> from(values);
+        DeviceArray<std::uint16_t> to(std::vector<std::uint16_t>(static_cast<std::size_t>(rows * columns + 1), 7));
+        cuda::rows_to_bfloat16(nullptr, from.data(), stride, to.data(), rows, columns);
+        const std::vector<std::uint16_t> received = to.host();
+        std::int64_t wrong = received.back() != 7;
+        for (std::int64_t row = 0; row < rows; ++row)
+          for (std::int64_t column = 0; column < columns; ++column)
+            wrong += received[static_cast<std::size_t>(row * columns + column)] !=
+                     float32_to_bfloat16(values[static_cast<std::size_t>(row * stride + column)]);
+        CHECK(wrong == 0);
+      }
+}
+
 }  // namespace
 }  // namespace onelogit

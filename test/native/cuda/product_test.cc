@@ -8,6 +8,7 @@
 #include "backend/backend.h"
 #include "device_array.h"
 #include "distance.h"
+#include "tensor/bfloat16.h"
 
 namespace onelogit {
 namespace {
@@ -52,30 +53,113 @@ TEST_CASE("cuda products: row-major, transposed or not, within larger matrices, 
         }
 }
 
-TEST_CASE("cuda products: bfloat16 inputs, float32 sums") {
+// What a precision makes of an operand.
+float rounded(Precision precision, float value) {
+  if (precision == Precision::bfloat16) return bfloat16_to_float32(float32_to_bfloat16(value));
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  if (precision == Precision::tf32) bits = (bits + 0x1000u) & 0xffffe000u;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+std::vector<float> rounded(Precision precision, std::vector<float> values) {
+  for (float& value : values) value = rounded(precision, value);
+  return values;
+}
+std::vector<std::uint16_t> halves(const std::vector<float>& values) {
+  std::vector<std::uint16_t> bits;
+  for (const float value : values) bits.push_back(float32_to_bfloat16(value));
+  return bits;
+}
+
+TEST_CASE("cuda products: in every precision the product of rounded operands, some of them rounded before") {
   std::mt19937 random(2);
-  cuda::Products products(nullptr);
-  const std::int64_t m = 9, n = 12, k = 40;
-  std::vector<float> a = random_values(static_cast<std::size_t>(m * k), random),
-                     b = random_values(static_cast<std::size_t>(n * k), random);
-  const auto halved = [](std::vector<float>& values) {
-    std::vector<std::uint16_t> bits;
-    for (float& value : values) {
-      std::uint32_t word;
-      std::memcpy(&word, &value, sizeof(word));
-      word &= 0xffff0000u;
-      std::memcpy(&value, &word, sizeof(word));
-      bits.push_back(static_cast<std::uint16_t>(word >> 16));
-    }
-    return bits;
+  struct Size {
+    std::int64_t m, n, k, more;  // rows longer by `more` than they need to be
   };
-  const DeviceArray<std::uint16_t> device_a(halved(a)), device_b(halved(b));
-  DeviceArray<float> device_c(static_cast<std::size_t>(m * n));
-  products.multiply({false, true, m, n, k, 1.0f, device_a.data(), cuda::CublasType::bfloat16, k, device_b.data(),
-                     cuda::CublasType::bfloat16, k, 0.0f, device_c.data(), n});
-  std::vector<float> c(static_cast<std::size_t>(m * n));
-  cpu_backend().gemm(Transpose::no, Transpose::yes, m, n, k, 1.0f, a.data(), k, b.data(), k, 0.0f, c.data(), n);
-  CHECK(distance(device_c.host(), c) < 1e-5);
+  for (const Precision precision : {Precision::float32, Precision::tf32, Precision::bfloat16}) {
+    cuda::Products products(nullptr, precision);
+    for (const Size size :
+         {Size{1, 1, 1, 0}, {9, 12, 40, 0}, {17, 33, 9, 3}, {64, 1, 50, 1}, {0, 3, 4, 0}, {3, 2, 0, 1}})
+      for (const bool transpose_a : {false, true})
+        for (const bool transpose_b : {false, true})
+          for (int stored = 0; stored < 4; ++stored) {  // bit 0: a is bfloat16 in memory, bit 1: b is
+            const bool a_stored = (stored & 1) != 0, b_stored = (stored & 2) != 0;
+            if (precision != Precision::bfloat16 && stored != 0 && stored != 3) continue;
+            const auto [m, n, k, more] = size;
+            const std::int64_t lda = std::max<std::int64_t>(transpose_a ? m : k, 1) + more,
+                               ldb = std::max<std::int64_t>(transpose_b ? k : n, 1) + more, ldc = n + more;
+            const std::vector<float> a = random_values(static_cast<std::size_t>((transpose_a ? k : m) * lda), random),
+                                     b = random_values(static_cast<std::size_t>((transpose_b ? n : k) * ldb), random);
+            const DeviceArray<float> device_a(a), device_b(b);
+            const DeviceArray<std::uint16_t> half_a(halves(a)), half_b(halves(b));
+            std::vector<float> c = random_values(static_cast<std::size_t>(m * ldc), random);
+            DeviceArray<float> device_c(c);
+            cuda::Product product{transpose_a, transpose_b, m, n, k, -0.75f};
+            const auto place = [](const DeviceArray<float>& whole, const DeviceArray<std::uint16_t>& half,
+                                  bool is_half) -> const void* {
+              if (is_half) return half.data();
+              return whole.data();
+            };
+            product.a = place(device_a, half_a, a_stored);
+            product.b = place(device_b, half_b, b_stored);
+            product.a_type = a_stored ? cuda::CublasType::bfloat16 : cuda::CublasType::float32;
+            product.b_type = b_stored ? cuda::CublasType::bfloat16 : cuda::CublasType::float32;
+            product.lda = lda;
+            product.ldb = ldb;
+            product.beta = 0.5f;
+            product.c = device_c.data();
+            product.ldc = ldc;
+            products.multiply(product);
+            const std::vector<float> rounded_a = rounded(a_stored ? Precision::bfloat16 : precision, a),
+                                     rounded_b = rounded(b_stored ? Precision::bfloat16 : precision, b);
+            cpu_backend().gemm(transpose_a ? Transpose::yes : Transpose::no,
+                               transpose_b ? Transpose::yes : Transpose::no, m, n, k, -0.75f, rounded_a.data(), lda,
+                               rounded_b.data(), ldb, 0.5f, c.data(), ldc);
+            CAPTURE(std::string(precision_name(precision)));
+            CAPTURE(m);
+            CAPTURE(n);
+            CAPTURE(k);
+            CAPTURE(stored);
+            CHECK(distance(device_c.host(), c) < 1e-5);
+          }
+  }
+}
+
+TEST_CASE("cuda products: operands are rounded into memory that is there after the first step") {
+  std::mt19937 random(3);
+  cuda::Products products(nullptr, Precision::bfloat16);
+  const std::vector<float> values = random_values(600, random);
+  const DeviceArray<float> a(values), b(values);
+  DeviceArray<float> c(900);
+  const auto step = [&](std::int64_t largest) {
+    for (std::int64_t size = 1; size <= largest; ++size)
+      products.multiply({.m = size,
+                         .n = size,
+                         .k = 20,
+                         .a = a.data(),
+                         .lda = 20,
+                         .b = b.data(),
+                         .ldb = size,
+                         .c = c.data(),
+                         .ldc = size});
+  };
+  step(10);
+  const std::uint64_t replacements = products.replacements();
+  cuda_host::limit_memory(1);
+  step(10);
+  CHECK(products.replacements() == replacements);
+  CHECK_THROWS(step(11));
+  cuda_host::limit_memory(0);
+  step(11);
+  CHECK(products.replacements() > replacements);
+}
+
+TEST_CASE("precision: names are those of the option") {
+  for (const Precision precision : {Precision::float32, Precision::tf32, Precision::bfloat16})
+    CHECK(precision_of_name(precision_name(precision)) == precision);
+  CHECK(precision_of_name("tf32") == Precision::tf32);
+  CHECK_FALSE(precision_of_name("float16"));
 }
 
 }  // namespace

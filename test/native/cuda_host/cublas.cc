@@ -11,8 +11,20 @@ namespace {
 
 constexpr CublasStatus success = 0, not_initialized = 1, invalid_value = 7, not_supported = 15;
 
-double element(const void* matrix, CublasType type, std::size_t at) {
-  if (type == CublasType::float32) return static_cast<double>(static_cast<const float*>(matrix)[at]);
+// As tensor cores take a float32: ten bits of mantissa, to nearest.
+float rounded_to_tf32(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  bits = (bits + 0x1000u) & 0xffffe000u;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+double element(const void* matrix, CublasType type, CublasCompute compute, std::size_t at) {
+  if (type == CublasType::float32) {
+    const float value = static_cast<const float*>(matrix)[at];
+    return static_cast<double>(compute == CublasCompute::tf32 ? rounded_to_tf32(value) : value);
+  }
   const std::uint32_t bits = std::uint32_t{static_cast<const std::uint16_t*>(matrix)[at]} << 16;
   float value;
   std::memcpy(&value, &bits, sizeof(value));
@@ -35,7 +47,7 @@ CublasStatus set_workspace(CublasHandle handle, void* memory, std::size_t bytes)
 
 CublasStatus gemm(CublasHandle handle, CublasOperation a_operation, CublasOperation b_operation, int m, int n, int k,
                   const void* alpha, const void* a, CublasType a_type, int lda, const void* b, CublasType b_type,
-                  int ldb, const void* beta, void* c, CublasType c_type, int ldc, CublasCompute, int) {
+                  int ldb, const void* beta, void* c, CublasType c_type, int ldc, CublasCompute compute, int) {
   const bool transpose_a = a_operation == CublasOperation::transpose,
              transpose_b = b_operation == CublasOperation::transpose;
   if (handle == nullptr) return not_initialized;
@@ -56,10 +68,11 @@ CublasStatus gemm(CublasHandle handle, CublasOperation a_operation, CublasOperat
   for (int j = 0; j < n; ++j)
     for (int l = 0; l < k; ++l)
       columns[size(j) * size(k) + size(l)] =
-          element(b, b_type, transpose_b ? size(l) * size(ldb) + size(j) : size(j) * size(ldb) + size(l));
+          element(b, b_type, compute, transpose_b ? size(l) * size(ldb) + size(j) : size(j) * size(ldb) + size(l));
   for (int i = 0; i < m; ++i) {
     for (int l = 0; l < k; ++l)
-      row[size(l)] = element(a, a_type, transpose_a ? size(i) * size(lda) + size(l) : size(l) * size(lda) + size(i));
+      row[size(l)] =
+          element(a, a_type, compute, transpose_a ? size(i) * size(lda) + size(l) : size(l) * size(lda) + size(i));
     for (int j = 0; j < n; ++j) {
       double sum = 0;
       for (int l = 0; l < k; ++l) sum += row[size(l)] * columns[size(j) * size(k) + size(l)];
