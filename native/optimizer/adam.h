@@ -23,7 +23,7 @@ struct AdamStep {
 };
 
 // `step` counts from 1. Constants in float64, rounded once.
-inline AdamStep make_adam_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step) {
+ONELOGIT_SHARED_INLINE AdamStep make_adam_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step) {
   const double t = static_cast<double>(step);
   const double correction1 = 1.0 - std::pow(spec.beta1, t), correction2 = 1.0 - std::pow(spec.beta2, t);
   return {static_cast<float>(spec.weight_decay),

@@ -6,7 +6,7 @@
 
 namespace onelogit {
 
-inline AdamStep make_adamw_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step) {
+ONELOGIT_SHARED_INLINE AdamStep make_adamw_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step) {
   AdamStep result = make_adam_step(spec, learning_rate, step);
   result.weight_decay = 0.0f;
   result.keep = static_cast<float>(1.0 - static_cast<double>(learning_rate) * spec.weight_decay);

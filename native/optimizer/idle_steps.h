@@ -31,7 +31,7 @@ inline bool idle_rows_change(const OptimizerSpec& spec) {
 }
 
 // Constants rounded to float32 as those of the steps with a gradient are.
-inline IdleStep make_idle_step(const OptimizerSpec& spec, float learning_rate) {
+ONELOGIT_SHARED_INLINE IdleStep make_idle_step(const OptimizerSpec& spec, float learning_rate) {
   IdleStep result;
   if (spec.kind == OptimizerKind::adamw) {
     result.ww = static_cast<double>(make_adamw_step(spec, learning_rate, 1).keep);
@@ -45,6 +45,12 @@ inline IdleStep make_idle_step(const OptimizerSpec& spec, float learning_rate) {
   return result;
 }
 
+// `first`, then `then`.
+ONELOGIT_SHARED_INLINE IdleStep idle_product(const IdleStep& first, const IdleStep& then) {
+  return {then.ww * first.ww + then.wv * first.vw, then.ww * first.wv + then.wv * first.vv,
+          then.vw * first.ww + then.vv * first.vw, then.vw * first.wv + then.vv * first.vv};
+}
+
 // The products of the latest steps, so that a row of any age is caught up by one look-up.
 class IdleHistory {
  public:
@@ -56,9 +62,7 @@ class IdleHistory {
   // All steps from `step` (below now()) to the latest one.
   const IdleStep& since(std::uint32_t step) const { return since_[step]; }
   void push(const IdleStep& latest) {
-    for (IdleStep& s : since_)
-      s = {latest.ww * s.ww + latest.wv * s.vw, latest.ww * s.wv + latest.wv * s.vv,
-           latest.vw * s.ww + latest.vv * s.vw, latest.vw * s.wv + latest.vv * s.vv};
+    for (IdleStep& s : since_) s = idle_product(s, latest);
     since_.push_back(latest);
   }
   void clear() { since_.clear(); }

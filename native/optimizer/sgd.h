@@ -18,7 +18,7 @@ struct SgdStep {
   bool nesterov;
 };
 
-inline SgdStep make_sgd_step(const OptimizerSpec& spec, float learning_rate) {
+ONELOGIT_SHARED_INLINE SgdStep make_sgd_step(const OptimizerSpec& spec, float learning_rate) {
   return {learning_rate, static_cast<float>(spec.momentum), static_cast<float>(spec.weight_decay), spec.nesterov};
 }
 

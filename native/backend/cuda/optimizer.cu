@@ -5,8 +5,7 @@
 #include "backend/cuda/launch.h"
 #include "backend/cuda/pack.h"
 #include "backend/cuda/reduce.h"
-#include "optimizer/adamw.h"
-#include "optimizer/sgd.h"
+#include "backend/cuda/update_rules.h"
 
 namespace onelogit::cuda {
 namespace {
@@ -30,32 +29,6 @@ __device__ __forceinline__ void store_four(float* p, const Four& four, std::int6
   for (int k = 0; k < 4; ++k)
     if (at + k < size) p[at + k] = four.at[k];
 }
-
-// The update rules of optimizer/, each with the number of state arrays that it has.
-struct Sgd {
-  static constexpr int states = 0;
-  SgdStep step;
-  __device__ __forceinline__ void operator()(float gradient, float& value, float (&)[2]) const {
-    sgd_update(step, gradient, value);
-  }
-};
-struct SgdMomentum {
-  static constexpr int states = 1;
-  SgdStep step;
-  __device__ __forceinline__ void operator()(float gradient, float& value, float (&state)[2]) const {
-    sgd_momentum_update(step, gradient, value, state[0]);
-  }
-};
-struct SquareRoot {
-  ONELOGIT_SHARED_INLINE float operator()(float x) const { return sqrtf(x); }
-};
-struct Adam {
-  static constexpr int states = 2;
-  AdamStep step;
-  __device__ __forceinline__ void operator()(float gradient, float& value, float (&state)[2]) const {
-    adam_update(step, gradient, value, state[0], state[1], SquareRoot());
-  }
-};
 
 // A block for a chunk; chunks beyond the grid follow.
 template <class Rule>

@@ -1,6 +1,7 @@
 #include "backend/cpu/kernels/bfloat16.h"
 
 #include "backend/cpu/kernels/simd.h"
+#include "tensor/rounding_words.h"
 
 namespace onelogit::ONELOGIT_SIMD {
 namespace {
@@ -21,25 +22,6 @@ void to_float32(const std::uint16_t* from, std::int64_t n, float* to) {
   }
 }
 
-// splitmix64's finaliser (Steele, Lea, Flood 2014): a row's own starting point.
-std::uint32_t row_seed(std::uint64_t key, std::int64_t row) {
-  std::uint64_t z = key + (static_cast<std::uint64_t>(row) + 1) * 0x9E3779B97F4A7C15;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-  return static_cast<std::uint32_t>(z ^ (z >> 31));
-}
-
-// A 32-bit mixer of two rounds (the "lowbias32" constants of Wellons 2018).
-template <class U>
-ONELOGIT_INLINE U mix(U x) {
-  x ^= x >> 16;
-  x *= 0x7feb352dU;
-  x ^= x >> 15;
-  x *= 0x846ca68bU;
-  x ^= x >> 16;
-  return x;
-}
-
 // Adding a random number below one unit of what is kept, then cutting, rounds up with the right probability. The
 // sixteen bits that are cut off are the ones that the random number can carry out of.
 ONELOGIT_INLINE void round(VectorF value, VectorU random, std::uint16_t* to) {
@@ -53,20 +35,20 @@ ONELOGIT_INLINE void round(VectorF value, VectorU random, std::uint16_t* to) {
 void round_stochastic(const float* from, std::int64_t rows, std::int64_t columns, std::uint64_t key,
                       std::int64_t first_row, std::uint16_t* to) {
   VectorU column{};
-  for (int lane = 0; lane < lanes; ++lane) column[lane] = static_cast<std::uint32_t>(lane) * 0x9E3779B9U;
-  constexpr std::uint32_t next = static_cast<std::uint32_t>(lanes) * 0x9E3779B9U;
+  for (int lane = 0; lane < lanes; ++lane) column[lane] = static_cast<std::uint32_t>(lane) * rounding_stride;
+  constexpr std::uint32_t next = static_cast<std::uint32_t>(lanes) * rounding_stride;
   for (std::int64_t r = 0; r < rows; ++r, from += columns, to += columns) {
-    VectorU counter = column + row_seed(key, first_row + r);
+    VectorU counter = column + rounding_row(key, first_row + r);
     std::int64_t i = 0;
     // One word serves two elements: its lower half this vector's, its upper half the next one's.
     for (; i + 2 * lanes <= columns; i += 2 * lanes, counter += next) {
-      const VectorU random = mix(counter);
+      const VectorU random = rounding_word(counter);
       round(load(from + i), random, to + i);
       round(load(from + i + lanes), random >> 16, to + i + lanes);
     }
     if (i == columns) continue;
     // The rest through a vector of zeros.
-    const VectorU random = mix(counter);
+    const VectorU random = rounding_word(counter);
     for (int half = 0; half < 2 && i < columns; ++half, i += lanes) {
       const std::int64_t count = columns - i < lanes ? columns - i : lanes;
       float padded[lanes] = {};
