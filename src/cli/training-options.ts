@@ -139,6 +139,7 @@ export const dataOptions = {
     'idx',
     'cifar10',
     'cifar100',
+    'svhn',
     'knowledge-graph',
     'sequences',
     'image-folder',
@@ -147,6 +148,7 @@ export const dataOptions = {
   context: integer('sequences, text: previous items or words of an example (default: 10 and 4)', { least: 1 }),
   'vocabulary-size': integer('text: how many words are classes (default: all)', { least: 1 }),
   labels: choice('cifar100: the 100 classes, or the 20 superclasses (default: fine)', ['fine', 'coarse']),
+  extra: flag('svhn: the extra examples, too'),
   'image-size': integer('image-folder: height and width that images are resized to (default: all must have those of the first)', {
     least: 1,
   }),
@@ -165,6 +167,7 @@ export function loadOptionsFrom(values: OptionValues<typeof dataOptions>): LoadO
     ...(values.context === undefined ? {} : { context: values.context }),
     ...(values['vocabulary-size'] === undefined ? {} : { vocabularySize: values['vocabulary-size'] }),
     ...(values.labels === undefined ? {} : { labels: values.labels }),
+    ...(values.extra ? { extra: true } : {}),
     ...(values['image-size'] === undefined ? {} : { imageSize: values['image-size'] }),
     ...(values.channels === undefined ? {} : { channels: values.channels === '1' ? 1 : 3 }),
   };

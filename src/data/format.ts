@@ -15,6 +15,8 @@ export interface FormatOptions {
   vocabularySize?: number;
   /** Of two labels for each example, the one that is its class. */
   labels?: 'fine' | 'coarse';
+  /** Take the extra examples, too. */
+  extra?: boolean;
   /** Height and width that images are resized to. */
   imageSize?: [height: number, width: number];
   /** Channels that images are converted to: grey or colour. */

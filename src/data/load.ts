@@ -2,7 +2,7 @@
  * `datasets.load`: finds the format of a directory by the names of its files and loads one split of it.
  */
 import { readdir } from 'node:fs/promises';
-import { checkInteger, checkOneOf, checkOptions, checkString, describe } from '../check.js';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkString, describe } from '../check.js';
 import { AbortError, OneLogitError, typeError } from '../errors.js';
 import { checkSignal, throwIfAborted } from '../job.js';
 import { cifar10, cifar100 } from './cifar.js';
@@ -11,10 +11,11 @@ import { idx } from './idx.js';
 import { imageFolder } from './image-folder.js';
 import { knowledgeGraph } from './knowledge-graph.js';
 import { sequences } from './sequences.js';
+import { svhn } from './svhn.js';
 import { text } from './text.js';
 
 /** In the order in which they are tried. */
-const formats: readonly DataFormat[] = [idx, cifar10, cifar100, knowledgeGraph, sequences, imageFolder, text];
+const formats: readonly DataFormat[] = [idx, cifar10, cifar100, svhn, knowledgeGraph, sequences, imageFolder, text];
 
 type OptionChecks = { [Name in keyof FormatOptions]-?: (value: unknown, name: string) => NonNullable<FormatOptions[Name]> };
 
@@ -23,6 +24,7 @@ const optionChecks: OptionChecks = {
   context: (value, name) => checkInteger(value, name, 1, 1 << 16),
   vocabularySize: (value, name) => checkInteger(value, name, 1, 2 ** 31 - 2),
   labels: (value, name) => checkOneOf(value, ['fine', 'coarse'] as const, name),
+  extra: checkBoolean,
   imageSize: checkImageSize,
   channels: (value, name) => {
     if (value === 1 || value === 3) return value;
@@ -41,7 +43,7 @@ function checkImageSize(value: unknown, name: string): [number, number] {
 const validationHint = 'it has no validation part of its own, let fit set one aside (validation: { fraction, seed })';
 
 /** The formats that {@link load} knows. */
-export type FormatName = 'idx' | 'cifar10' | 'cifar100' | 'knowledge-graph' | 'sequences' | 'image-folder' | 'text';
+export type FormatName = 'idx' | 'cifar10' | 'cifar100' | 'svhn' | 'knowledge-graph' | 'sequences' | 'image-folder' | 'text';
 
 export interface LoadOptions extends Omit<FormatOptions, 'imageSize'> {
   /** Default: found by the names of the files. */
@@ -67,6 +69,8 @@ export interface LoadOptions extends Omit<FormatOptions, 'imageSize'> {
  *   of either split plus one, so that both agree; where labels start at 1, class 0 is among `absentClasses`.
  * - **cifar10**, **cifar100** (binary version): `data_batch_….bin` and `test_batch.bin`, or `train.bin` and `test.bin`, plain or gzip.
  *   Inputs are bytes, `inputShape` is [32, 32, 3]. Of cifar100 `labels: 'coarse'` takes the 20 superclasses instead of the 100 classes.
+ * - **svhn** (cropped digits): `train_32x32.mat`, `test_32x32.mat` and, added to the train split when `extra` is true, `extra_32x32.mat`. Inputs are
+ *   bytes, `inputShape` is [32, 32, 3], the class is the digit.
  * - **knowledge-graph** (OpenKE's files): the example is [head, entities + relation], the class its tail. `vocabulary` is entities +
  *   relations, the size of an embedding table for both; `alsoCorrect` has the other right tails of every example, in any split.
  * - **sequences** ("user item" lines): the example is the user's previous `context` items (default 10; 0 where there are none), the class

@@ -4,44 +4,13 @@
  */
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ByteReader } from './byte-reader.js';
 import { withByteStream } from './byte-stream.js';
 import type { Member } from './catalogue.js';
 import { formatError } from './format.js';
 
 const block = 512;
 const largestText = 1 << 16;
-
-/** Gives out a stream of pieces in the lengths that are asked for. */
-class Reader {
-  private readonly pieces: AsyncIterator<Uint8Array>;
-  private rest = new Uint8Array(0);
-  constructor(pieces: AsyncIterable<Uint8Array>) {
-    this.pieces = pieces[Symbol.asyncIterator]();
-  }
-
-  /** Up to `most` bytes, at least one; none at the end. */
-  async some(most: number): Promise<Uint8Array> {
-    while (this.rest.length === 0) {
-      const { done, value } = await this.pieces.next();
-      if (done) return this.rest;
-      this.rest = value as Uint8Array<ArrayBuffer>;
-    }
-    const part = this.rest.subarray(0, most);
-    this.rest = this.rest.subarray(part.length);
-    return part;
-  }
-
-  /** Passes `length` bytes to `use`, piece by piece; false if the stream ends before. */
-  async pass(length: number, use?: (piece: Uint8Array) => unknown): Promise<boolean> {
-    for (let left = length; left > 0; ) {
-      const piece = await this.some(left);
-      if (piece.length === 0) return false;
-      await use?.(piece);
-      left -= piece.length;
-    }
-    return true;
-  }
-}
 
 function textOf(header: Uint8Array, from: number, length: number): string {
   const field = header.subarray(from, from + length);
@@ -105,7 +74,7 @@ export async function readTar(
   archive: string,
   visit: (entry: TarEntry, content: (use: (piece: Uint8Array) => unknown) => Promise<void>) => Promise<boolean>,
 ): Promise<void> {
-  const reader = new Reader(pieces);
+  const reader = new ByteReader(pieces);
   const header = new Uint8Array(block);
   let longPath: string | undefined; // of the next entry: its header has no room for it
   for (;;) {
