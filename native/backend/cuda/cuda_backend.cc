@@ -8,6 +8,7 @@
 #include "backend/cuda/dense.h"
 #include "backend/cuda/elementwise.h"
 #include "backend/cuda/embedding.h"
+#include "backend/cuda/embedding_training.h"
 #include "backend/cuda/linear_loss/cuda_linear_loss.h"
 #include "backend/cuda/score_column.h"
 #include "error.h"
@@ -172,8 +173,9 @@ void CudaBackend::embedding_forward(const std::int32_t* ids, const float* table,
                                     std::int64_t columns) {
   cuda::embedding_forward(stream_, ids, table, y, n, columns);
 }
-std::unique_ptr<EmbeddingTraining> CudaBackend::make_embedding_training(const ParameterRows&, const OptimizerSpec&) {
-  unsupported("the training of an embedding on 'cuda'", "train it with device 'cpu'");
+std::unique_ptr<EmbeddingTraining> CudaBackend::make_embedding_training(const ParameterRows& table,
+                                                                        const OptimizerSpec& optimizer) {
+  return cuda::make_embedding_training(*queue_, table, optimizer);
 }
 
 std::unique_ptr<LossKernel> CudaBackend::make_loss(const LossSpec& spec, std::int64_t classes,

@@ -59,7 +59,6 @@ class CudaBackend : public Backend {
 
   void embedding_forward(const std::int32_t* ids, const float* table, float* y, std::int64_t n,
                          std::int64_t columns) override;
-  // Throws ERR_ONELOGIT_UNSUPPORTED.
   std::unique_ptr<EmbeddingTraining> make_embedding_training(const ParameterRows& table,
                                                              const OptimizerSpec& optimizer) override;
 

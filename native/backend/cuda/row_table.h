@@ -57,6 +57,7 @@ class RowTable {
   void catch_up_rows(const std::int32_t* ids, const std::int32_t* count, std::int64_t most);
   void catch_up_all();
 
+  bool rests() const { return rest_; }  // whether rows that are left out have to be caught up
   const ParameterRows& rows() const { return rows_; }
 
  private:

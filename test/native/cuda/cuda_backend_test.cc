@@ -125,7 +125,6 @@ TEST_CASE("cuda backend: what it lacks it refuses, and memory that is not there 
   sampled.num_sampled = 3;
   CHECK(code([&] { cuda.make_linear_loss(sampled, 4, 4, 10, 1 << 20); }) == "ERR_ONELOGIT_UNSUPPORTED");
   CHECK(code([&] { cuda.make_linear_loss_training({}); }) == "ERR_ONELOGIT_UNSUPPORTED");
-  CHECK(code([&] { cuda.make_embedding_training({}, {}); }) == "ERR_ONELOGIT_UNSUPPORTED");
   CHECK(code([&] { cuda.allocate(std::size_t{1} << 50); }) == "ERR_ONELOGIT_OUT_OF_MEMORY");
   // And works on.
   const std::vector<float> values{1, 2, 3};
