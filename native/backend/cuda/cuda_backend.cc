@@ -10,6 +10,7 @@
 #include "backend/cuda/embedding.h"
 #include "backend/cuda/embedding_training.h"
 #include "backend/cuda/linear_loss/cuda_linear_loss.h"
+#include "backend/cuda/linear_loss/linear_loss_training.h"
 #include "backend/cuda/score_column.h"
 #include "error.h"
 
@@ -35,6 +36,11 @@ std::size_t cache_bytes() {
 [[noreturn]] void unsupported(const char* what, const char* instead) {
   throw Error(ErrorKind::operation, "ERR_ONELOGIT_UNSUPPORTED",
               std::string("Expected an operation that this backend has but received ") + what + ": " + instead);
+}
+
+void refuse_sampled(const LossSpec& loss) {
+  if (loss.kind == LossKind::nce && loss.num_sampled > 0)
+    unsupported("sampled nce without its logits on 'cuda'", "use device 'cpu', or nce without numSampled");
 }
 
 }  // namespace
@@ -186,13 +192,13 @@ std::unique_ptr<LossKernel> CudaBackend::make_loss(const LossSpec& spec, std::in
 std::unique_ptr<LinearLossKernel> CudaBackend::make_linear_loss(const LossSpec& spec, std::int64_t max_examples,
                                                                 std::int64_t features, std::int64_t classes,
                                                                 std::size_t workspace_bytes) {
-  if (spec.kind == LossKind::nce && spec.num_sampled > 0)
-    unsupported("sampled nce without its logits on 'cuda'", "use device 'cpu', or nce without numSampled");
+  refuse_sampled(spec);
   return cuda::make_cuda_linear_loss(*queue_, {spec, max_examples, features, classes, workspace_bytes});
 }
 
-std::unique_ptr<LinearLossTraining> CudaBackend::make_linear_loss_training(const LinearLossTrainingPlan&) {
-  unsupported("the training of a last layer without its logits on 'cuda'", "use memory: 'logits', or device 'cpu'");
+std::unique_ptr<LinearLossTraining> CudaBackend::make_linear_loss_training(const LinearLossTrainingPlan& plan) {
+  refuse_sampled(plan.loss);
+  return cuda::make_cuda_linear_loss_training(*queue_, plan);
 }
 
 void CudaBackend::clip_scale(std::span<const ParameterSlice> slices, float clip_norm, const double* more,

@@ -88,11 +88,13 @@ __device__ __forceinline__ Adam rule_of(const RowStep& step, const Adam*) { retu
 
 template <class Rule, template <int> class Row, int width>
 __global__ void update_kernel(ParameterRows rows, RowList list, const float* gradient, const float* bias_gradient,
-                              const float* gradient_scale, const RowStep* step, std::uint32_t* updated) {
+                              const float* gradient_scale, const float* row_scale, const RowStep* step,
+                              std::uint32_t* updated) {
   if (step->skips != 0) return;
   const Rule rule = rule_of(*step, static_cast<const Rule*>(nullptr));
-  const float scale = gradient_scale == nullptr ? 1.0f : *gradient_scale;
+  const float scale_of_all = gradient_scale == nullptr ? 1.0f : *gradient_scale;
   for_each_listed_row(list, [&](std::int64_t n, std::int64_t row) {
+    const float scale = row_scale == nullptr ? scale_of_all : scale_of_all * row_scale[row];
     const Row<width> stored(rows.value, rows.columns, row, step->update_key);
     for (std::int64_t column = threadIdx.x * width; column < rows.columns; column += blockDim.x * width) {
       const auto of_gradient = load_pack<width>(gradient + n * rows.columns + column);
@@ -254,7 +256,8 @@ void RowTable::end_step() {
   begin_history(history_);
 }
 
-void RowTable::update_list(const RowList& list, const float* gradient, const float* bias_gradient, const float* scale) {
+void RowTable::update_list(const RowList& list, const float* gradient, const float* bias_gradient, const float* scale,
+                           const float* row_scale) {
   if (list.most == 0) return;
   const bool packs = in_packs(rows_) && is_aligned<4>(gradient);
   const TeamThreads threads = team_threads(list.most, packs ? rows_.columns / 4 : rows_.columns);
@@ -262,16 +265,16 @@ void RowTable::update_list(const RowList& list, const float* gradient, const flo
                        : optimizer_state_count(optimizer_) == 1 ? update_kernel_of<SgdMomentum>(rows_.type, packs)
                                                                 : update_kernel_of<Sgd>(rows_.type, packs);
   launch("row_table", kernel, threads.grid, threads.block, 0, queue_.stream, rows_, list, gradient, bias_gradient,
-         scale, step_.data(), updated_.data());
+         scale, row_scale, step_.data(), updated_.data());
 }
 
 void RowTable::update(std::int64_t first, std::int64_t count, const float* gradient, const float* bias_gradient,
-                      const float* scale) {
-  update_list({nullptr, nullptr, first, count}, gradient, bias_gradient, scale);
+                      const float* scale, const float* row_scale) {
+  update_list({nullptr, nullptr, first, count}, gradient, bias_gradient, scale, row_scale);
 }
 void RowTable::update_rows(const std::int32_t* ids, const std::int32_t* count, std::int64_t most, const float* gradient,
                            const float* bias_gradient, const float* scale) {
-  update_list({ids, count, 0, most}, gradient, bias_gradient, scale);
+  update_list({ids, count, 0, most}, gradient, bias_gradient, scale, nullptr);
 }
 
 // `full`, `begins_anew`: as the kernel's.

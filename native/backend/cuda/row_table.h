@@ -45,10 +45,10 @@ class RowTable {
   void begin_step(float learning_rate, std::uint64_t step, const std::int32_t* undefined);
   void end_step();
 
-  // Gradients count×columns and, if there is a bias, count; every gradient is multiplied by *scale (null: 1). Rows must
-  // be up to date.
+  // Gradients count×columns and, if there is a bias, count; every gradient is multiplied by *scale (null: 1), those of
+  // a row by its row_scale (of all rows; null: 1). Rows must be up to date.
   void update(std::int64_t first, std::int64_t count, const float* gradient, const float* bias_gradient,
-              const float* scale);
+              const float* scale, const float* row_scale = nullptr);
   void update_rows(const std::int32_t* ids, const std::int32_t* count, std::int64_t most, const float* gradient,
                    const float* bias_gradient, const float* scale);
 
@@ -61,7 +61,8 @@ class RowTable {
   const ParameterRows& rows() const { return rows_; }
 
  private:
-  void update_list(const RowList& list, const float* gradient, const float* bias_gradient, const float* scale);
+  void update_list(const RowList& list, const float* gradient, const float* bias_gradient, const float* scale,
+                   const float* row_scale);
   void catch_up_list(const RowList& list, std::uint32_t full, bool begins_anew);
   void begin_history(std::uint32_t full);
 

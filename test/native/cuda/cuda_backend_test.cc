@@ -11,6 +11,7 @@
 #include "error.h"
 #include "random_values.h"
 #include "tensor/bfloat16.h"
+#include "train/last_layer.h"
 #include "train/trainer.h"
 #include "training_data.h"
 
@@ -95,6 +96,37 @@ TEST_CASE("cuda backend: a bfloat16 weight in every precision") {
   }
 }
 
+TEST_CASE("cuda backend: training without the logits goes the CPU's way") {
+  CudaBackend cuda;
+  const auto source = std::make_shared<MemorySource>(300, 10, 7, 2);
+  for (const LossKind kind : all_losses)
+    for (const HeadMemory memory : {HeadMemory::store, HeadMemory::recompute})
+      for (const WeightType storage : {WeightType::float32, WeightType::bfloat16}) {
+        CAPTURE(loss_name(kind));
+        CAPTURE(head_memory_name(memory));
+        CAPTURE(static_cast<int>(storage));
+        ModelSpec spec = small_network(10, 7);
+        spec.layers.back().storage = storage;
+        const auto train_on_backend = [&](Backend& backend) {
+          Model model(spec, backend);
+          TrainOptions options = small_options(source, kind);
+          options.steps = 8;
+          options.memory = memory;
+          options.workspace_bytes = 600;  // blocks of three classes
+          options.optimizer.clip_norm = memory == HeadMemory::store ? 0.5 : 0.0;
+          options.validation = std::make_shared<MemorySource>(20, 10, 7, 77);
+          const TrainResult result = train(model, options, {});
+          return Trained{tensors_of(model), {}, result.final_loss, result.validation->accuracy};
+        };
+        const Trained expected = train_on_backend(cpu_backend()), trained = train_on_backend(cuda);
+        // Stochastic roundings may go another way.
+        const double close = storage == WeightType::float32 ? 1e-4 : 1e-2;
+        CHECK(distance(trained.weights, expected.weights) < close);
+        CHECK(trained.loss == doctest::Approx(expected.loss).epsilon(10 * close));
+        if (storage == WeightType::float32) CHECK(trained.accuracy == expected.accuracy);
+      }
+}
+
 TEST_CASE("cuda backend: training gives the same bits in every order of threads, and learns") {
   const auto source = std::make_shared<MemorySource>(300, 10, 5, 2);
   std::vector<float> first;
@@ -124,7 +156,9 @@ TEST_CASE("cuda backend: what it lacks it refuses, and memory that is not there 
   sampled.kind = LossKind::nce;
   sampled.num_sampled = 3;
   CHECK(code([&] { cuda.make_linear_loss(sampled, 4, 4, 10, 1 << 20); }) == "ERR_ONELOGIT_UNSUPPORTED");
-  CHECK(code([&] { cuda.make_linear_loss_training({}); }) == "ERR_ONELOGIT_UNSUPPORTED");
+  LinearLossTrainingPlan plan;
+  plan.loss = sampled;
+  CHECK(code([&] { cuda.make_linear_loss_training(plan); }) == "ERR_ONELOGIT_UNSUPPORTED");
   CHECK(code([&] { cuda.allocate(std::size_t{1} << 50); }) == "ERR_ONELOGIT_OUT_OF_MEMORY");
   // And works on.
   const std::vector<float> values{1, 2, 3};

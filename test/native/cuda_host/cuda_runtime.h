@@ -62,6 +62,8 @@ void delay_copies(bool delay);
 // All that are left.
 void finish_copies();
 std::size_t delayed_copies();
+// How often host code has waited for the device so far.
+std::size_t waits();
 // Whether the bytes lie in device memory.
 bool is_device_memory(const void* memory);
 // While one exists, this thread may touch device memory: what stands for the device's own engines.

@@ -46,6 +46,7 @@ struct Device {
   std::map<const unsigned char*, std::size_t> pinned;  // begin → bytes
   std::vector<Copy> copies;                            // delayed, in order
   std::uint64_t copies_asked = 0;
+  std::size_t waits = 0;
 
   Device() {
     void* const memory = ::mmap(nullptr, device_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -121,6 +122,15 @@ void finish_copies() { finish_copies_until(std::numeric_limits<std::uint64_t>::m
 std::size_t delayed_copies() {
   const std::lock_guard<std::mutex> lock(device().mutex);
   return device().copies.size();
+}
+
+void count_wait() {
+  const std::lock_guard<std::mutex> lock(device().mutex);
+  ++device().waits;
+}
+std::size_t waits() {
+  const std::lock_guard<std::mutex> lock(device().mutex);
+  return device().waits;
 }
 
 bool is_device_memory(const void* memory) {
@@ -245,6 +255,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  cuda_host::count_wait();
   cuda_host::finish_copies();
   return cudaSuccess;
 }
@@ -264,6 +275,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  cuda_host::count_wait();
   cuda_host::finish_copies_until(*reinterpret_cast<std::uint64_t*>(event));
   return cudaSuccess;
 }

@@ -1,6 +1,7 @@
 #include "backend/cuda/linear_loss/class_blocks.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "backend/cuda/dense.h"
 #include "backend/cuda/linear_loss/class_gradients.h"
@@ -28,19 +29,23 @@ ClassBlocks::ClassBlocks(Queue& queue, const LinearLossPlan& plan)
       logits_(static_cast<std::size_t>(plan.max_examples * block_classes_), "a block of logits"),
       rows_(plan.block_rows ? static_cast<std::size_t>(block_classes_ * (d_ + 1)) : 0, "a block of class rows") {}
 
+bool converts_bfloat16(const Queue& queue) { return queue.products.precision() != Precision::bfloat16; }
+
 void ClassBlocks::walk(const LinearLossArguments& arguments, ClassGradients& classes,
                        const std::function<void(const ClassBlock& block)>& body) {
   const bool bfloat16 = arguments.weight_type == WeightType::bfloat16;
-  if (bfloat16 && rows_.size() == 0)
+  const bool converts = bfloat16 && converts_bfloat16(queue_);
+  const CublasType type = bfloat16 && !converts ? CublasType::bfloat16 : CublasType::float32;
+  if (converts && rows_.size() == 0)
     rows_ = DeviceBuffer<float>(static_cast<std::size_t>(block_classes_ * (d_ + 1)), "a block of class rows");
   std::int64_t number = 0;
   for (std::int64_t begin = 0; begin < k_; begin += block_classes_, ++number) {
     const std::int64_t b = std::min(block_classes_, k_ - begin), m = arguments.m;
     classes.before_read(begin, b);
-    const float* weight = static_cast<const float*>(arguments.weight) + begin * d_;
-    if (bfloat16) {
-      bfloat16_to_float32(queue_.stream, static_cast<const std::uint16_t*>(arguments.weight) + begin * d_, rows_.data(),
-                          b * d_);
+    const void* weight = static_cast<const std::byte*>(arguments.weight) +
+                         static_cast<std::size_t>(begin * d_) * weight_bytes(arguments.weight_type);
+    if (converts) {
+      bfloat16_to_float32(queue_.stream, static_cast<const std::uint16_t*>(weight), rows_.data(), b * d_);
       weight = rows_.data();
     }
     queue_.products.multiply({.transpose_b = true,
@@ -50,6 +55,7 @@ void ClassBlocks::walk(const LinearLossArguments& arguments, ClassGradients& cla
                               .a = arguments.hidden,
                               .lda = d_,
                               .b = weight,
+                              .b_type = type,
                               .ldb = d_,
                               .c = logits_.data(),
                               .ldc = b});
@@ -57,6 +63,7 @@ void ClassBlocks::walk(const LinearLossArguments& arguments, ClassGradients& cla
     float* const rows = rows_.data();
     body({{logits_.data(), m, b, arguments.labels, begin},
           weight,
+          type,
           number,
           rows,
           rows == nullptr ? nullptr : rows + b * d_});
@@ -71,6 +78,7 @@ void ClassBlocks::add_to_hidden(const LinearLossArguments& arguments, const Clas
                             .a = block.logits.values,
                             .lda = block.logits.b,
                             .b = block.weight,
+                            .b_type = block.weight_type,
                             .ldb = d_,
                             .beta = block.first() ? 0.0f : 1.0f,
                             .c = arguments.gradient_hidden,

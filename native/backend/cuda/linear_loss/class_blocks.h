@@ -16,7 +16,8 @@ namespace onelogit::cuda {
 // One block of classes.
 struct ClassBlock {
   BlockLogits logits;
-  const float* weight;  // b×d
+  const void* weight;  // b×d of `weight_type`
+  CublasType weight_type;
   std::int64_t number;  // from 0
   // Room for a gradient of the block, b×d and b, if it was planned for; `weight` may be in it.
   float *rows, *bias_row;
@@ -48,6 +49,9 @@ class ClassBlocks {
   DeviceBuffer<float> logits_;
   DeviceBuffer<float> rows_;  // (d + 1) of each class of a block
 };
+
+// Whether a bfloat16 class matrix is multiplied as float32.
+bool converts_bfloat16(const Queue& queue);
 
 // Floats that are only read where they are on the host, copied when a kernel is made.
 DeviceBuffer<float> device_copy(cudaStream_t stream, const float* values, std::size_t size, const char* what);
