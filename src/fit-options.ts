@@ -1,4 +1,5 @@
 /** What `model.fit` takes, and the checks of it. */
+import { type Augmentation, checkAugment } from './augment.js';
 import { checkInteger, checkNumber, checkOneOf, checkOptions, checkString, describe } from './check.js';
 import { checkDataset, type Dataset, inputKind } from './dataset.js';
 import { typeError } from './errors.js';
@@ -78,7 +79,12 @@ export interface FitOptions {
   memory?: HeadMemory | undefined;
   /** Most bytes that the blocks of classes may take where the logits are not formed, in all threads together. Default: 64 MiB. */
   workspaceBytes?: number | undefined;
-  /** Of the order of the examples, dropout and noise. Default: the model's. */
+  /**
+   * Random changes of the training images, which must be height × width × channels: made ahead of training, on a thread of their own. What
+   * is drawn depends on the seed, the step and the example alone. Validation examples are left as they are.
+   */
+  augment?: Augmentation | undefined;
+  /** Of the order of the examples, augmentation, dropout and noise. Default: the model's. */
   seed?: number | undefined;
   /** An exception in it stops training and rejects `fit`. */
   onProgress?: ((progress: Progress) => void) | undefined;
@@ -102,6 +108,7 @@ const optionNames: readonly (keyof FitOptions)[] = [
   'biasInit',
   'memory',
   'workspaceBytes',
+  'augment',
   'seed',
   'onProgress',
   'signal',
@@ -131,6 +138,7 @@ export interface FitPlan {
     | 'steps'
     | 'batchSize'
     | 'seed'
+    | 'augment'
     | 'memory'
     | 'workspaceBytes'
     | 'validateEvery'
@@ -144,6 +152,7 @@ export function checkFit(state: ModelState, classes: number, dataset: unknown, o
   const given = checkOptions(options, optionNames, what);
   const training = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes, kind: inputKind(state.layers) });
   const parts = checkValidation(given.validation, training, state, classes);
+  const augment = checkAugment(given.augment, training, inputKind(state.layers), `augment of ${what}`);
   const batchSize = checkInteger(given.batchSize, `batchSize of ${what}`, 1, 2 ** 31 - 1);
   return {
     training,
@@ -159,6 +168,7 @@ export function checkFit(state: ModelState, classes: number, dataset: unknown, o
       steps: checkSteps(given.steps, given.epochs, parts.trainingIndices?.length ?? training.length, batchSize),
       batchSize,
       seed: given.seed === undefined ? state.seed : checkInteger(given.seed, `seed of ${what}`),
+      ...(augment ? { augment } : {}),
       memory: checkHeadMemory(given.memory, `memory of ${what}`),
       workspaceBytes:
         given.workspaceBytes === undefined ? defaultWorkspaceBytes : checkInteger(given.workspaceBytes, `workspaceBytes of ${what}`, 1),

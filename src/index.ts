@@ -1,3 +1,4 @@
+export type { Augmentation } from './augment.js';
 export { type BackendInfo, backendInfo } from './backend.js';
 export type { BoundInput } from './bound-input.js';
 export type { CalibrateOptions, Calibration, ThresholdReport } from './calibration.js';

@@ -1,5 +1,6 @@
 /** What native/addon/model.cc exports. Arguments have been checked by the callers; what memory safety rests on is checked again there. */
 
+import type { NativeAugmentation } from './augment.js';
 import type { AlsoCorrect, Inputs } from './dataset.js';
 import type { HeadMemory } from './head-memory.js';
 import type { Layer } from './layers.js';
@@ -45,6 +46,7 @@ export interface NativeFitOptions {
   steps: number;
   batchSize: number;
   seed: number;
+  augment?: NativeAugmentation;
   training: NativeSource;
   trainingIndices?: Int32Array;
   /** Absent with `validationIndices`: the training source. */

@@ -176,7 +176,7 @@ describe('fit refuses', () => {
     ['a share above 1', { validation: { fraction: 1.5 } }, 'ERR_ONELOGIT_RANGE', /fraction of validation of model.fit/],
     ['a misspelt share', { validation: { fraction: 0.1, sed: 3 } }, 'ERR_ONELOGIT_UNKNOWN_OPTION', /unknown option 'sed'/],
     ['a misspelt option', { batchsize: 3 }, 'ERR_ONELOGIT_UNKNOWN_OPTION', /unknown option 'batchsize'/],
-    ['an option of a later version', { augment: {} }, 'ERR_ONELOGIT_UNKNOWN_OPTION', /unknown option 'augment'/],
+    ['an option of a later version', { distil: {} }, 'ERR_ONELOGIT_UNKNOWN_OPTION', /unknown option 'distil'/],
     ['validation every 0 steps', { validateEverySteps: 0 }, 'ERR_ONELOGIT_RANGE', /validateEverySteps/],
     ['a checkpoint without a path', { checkpoint: { everySteps: 3 } }, 'ERR_ONELOGIT_ARGUMENT', /path of checkpoint/],
     ['a checkpoint that cannot be written', { checkpoint: { path: '/nowhere/checkpoint' } }, 'ERR_ONELOGIT_FILE', /\/nowhere\/checkpoint/],

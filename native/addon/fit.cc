@@ -80,6 +80,18 @@ HeadMemory memory_from_name(const std::string& name) {
   throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT", "Expected a known memory but received '" + name + "'");
 }
 
+AugmentationSpec augmentation_from_javascript(const Napi::Value& value) {
+  AugmentationSpec spec;
+  if (!value.IsObject()) return spec;
+  const auto object = value.As<Napi::Object>();
+  spec.padding = integer_field(object, "padding", spec.padding);
+  spec.flip = boolean_field(object, "flip", spec.flip);
+  spec.height = integer_field(object, "height", spec.height);
+  spec.width = integer_field(object, "width", spec.width);
+  spec.channels = integer_field(object, "channels", spec.channels);
+  return spec;
+}
+
 // Everything but what checkpoints and hooks need.
 TrainOptions options_from_javascript(const Napi::Object& object, std::int64_t features, Sources& sources) {
   TrainOptions options;
@@ -89,6 +101,7 @@ TrainOptions options_from_javascript(const Napi::Object& object, std::int64_t fe
   options.steps = integer_field(object, "steps", 0);
   options.batch_size = integer_field(object, "batchSize", 0);
   options.seed = static_cast<std::uint64_t>(integer_field(object, "seed", 0));
+  options.augmentation = augmentation_from_javascript(object.Get("augment"));
   options.memory = memory_from_name(string_field(object, "memory", "auto"));
   options.workspace_bytes = static_cast<std::size_t>(
       integer_field(object, "workspaceBytes", static_cast<std::int64_t>(default_linear_loss_workspace)));

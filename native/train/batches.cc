@@ -58,6 +58,7 @@ void ReaderThread::work() {
     try {
       const auto& indices = request.read->indices;
       completed = request.source->read(indices.data(), static_cast<std::int64_t>(indices.size()), request.read->batch);
+      if (completed && request.read->finish) request.read->finish(*request.read);
     } catch (...) {
       error = std::current_exception();
     }
@@ -71,16 +72,25 @@ void ReaderThread::work() {
 }
 
 BatchSequence::BatchSequence(ExampleSource& source, ReaderThread& reader, std::int64_t classes, std::int64_t largest,
-                             std::int64_t first, std::int64_t end, IndicesOf indices_of)
+                             std::int64_t first, std::int64_t end, IndicesOf indices_of,
+                             const AugmentationSpec& augmentation, std::uint64_t seed)
     : source_(source),
       reader_(reader),
-      memory_(source.in_memory()),
+      memory_(augmentation.any() ? ExampleSource::InMemory{} : source.in_memory()),
       classes_(classes),
       largest_(largest),
       next_(first),
       end_(end),
       indices_of_(std::move(indices_of)) {
   for (PendingRead& read : reads_) read.indices.reserve(static_cast<std::size_t>(largest));
+  if (augmentation.any()) {
+    augmentation_.emplace(augmentation, seed);
+    for (PendingRead& read : reads_)
+      read.finish = [this](PendingRead& done) {
+        check_size(done);
+        augmentation_->apply(done.number, done.indices, done.batch);
+      };
+  }
   if (memory_.inputs != nullptr)
     labels_.reserve(static_cast<std::size_t>(largest));
   else if (next_ < end_)
@@ -93,6 +103,7 @@ BatchSequence::~BatchSequence() {
 
 void BatchSequence::start(std::int64_t number) {
   PendingRead& read = reads_[number % 2];
+  read.number = number;
   read.indices.resize(static_cast<std::size_t>(largest_));
   read.indices.resize(static_cast<std::size_t>(indices_of_(number, read.indices.data())));
   reader_.submit(source_, read);

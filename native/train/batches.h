@@ -1,4 +1,5 @@
-// A sequence of batches out of a source: gathered from memory, or read ahead by one batch on a thread of its own.
+// A sequence of batches out of a source: gathered from memory, or read (and augmented) ahead by one batch on a thread
+// of its own.
 #pragma once
 
 #include <condition_variable>
@@ -7,10 +8,12 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 #include <vector>
 
+#include "train/augmentation.h"
 #include "train/trainer.h"
 
 namespace onelogit {
@@ -32,8 +35,10 @@ struct Batch {
 
 // A read of one batch, waiting, running or done.
 struct PendingRead {
+  std::int64_t number = 0;  // of the batch
   std::vector<std::int64_t> indices;
   HostBatch batch;
+  std::function<void(PendingRead&)> finish;  // runs on the reading thread after the read; may be empty
   enum class State { idle, queued, done } state = State::idle;
   bool cancelled = false;
   std::exception_ptr error;
@@ -71,9 +76,11 @@ class BatchSequence {
   // Writes the examples of batch `number` and returns how many.
   using IndicesOf = std::function<std::int64_t(std::int64_t number, std::int64_t* out)>;
 
-  // Batches first … end−1, each of at most `largest` examples. `reader` must outlive this.
+  // Batches first … end−1, each of at most `largest` examples. `reader` must outlive this. With an augmentation, also
+  // what is in memory is read.
   BatchSequence(ExampleSource& source, ReaderThread& reader, std::int64_t classes, std::int64_t largest,
-                std::int64_t first, std::int64_t end, IndicesOf indices_of);
+                std::int64_t first, std::int64_t end, IndicesOf indices_of, const AugmentationSpec& augmentation = {},
+                std::uint64_t seed = 0);
   BatchSequence(const BatchSequence&) = delete;
   BatchSequence& operator=(const BatchSequence&) = delete;
   ~BatchSequence();
@@ -91,6 +98,7 @@ class BatchSequence {
   ExampleSource::InMemory memory_;
   std::int64_t classes_, largest_, next_, end_;
   IndicesOf indices_of_;
+  std::optional<Augmentation> augmentation_;
   PendingRead reads_[2];              // batch n uses n mod 2; from memory only reads_[0].indices is used
   std::vector<std::int32_t> labels_;  // gathered from memory
   Batch batch_;

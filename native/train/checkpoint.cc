@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "model/model_file.h"
+#include "train/augmentation.h"
 #include "train/last_layer.h"
 #include "train/options_check.h"
 
@@ -77,6 +78,7 @@ std::map<std::string, std::string> identity_of(const Model& model, const TrainOp
           {"training.optimizer", describe_optimizer(options.optimizer)},
           {"training.batchSize", std::to_string(options.batch_size)},
           {"training.seed", std::to_string(options.seed)},
+          {"training.augmentation", describe_augmentation(options.augmentation)},
           {"training.examples", std::to_string(length)},
           {"training.indices", options.training_indices.empty() ? "all" : fingerprint(options.training_indices)},
           {"training.memory", std::string(head_memory_name(choose_head_memory(model, options)))},

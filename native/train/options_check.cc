@@ -39,6 +39,23 @@ void check_source(const ExampleSource& source, const std::vector<std::int64_t>& 
                                kind.vocabulary, {&i}, ids.data());
 }
 
+void check_augmentation(const AugmentationSpec& spec, const Model& model) {
+  if (!spec.any()) return;
+  if (input_kind(model.spec()).integers())
+    reject("ERR_ONELOGIT_SHAPE", "a model of images", "augment", "one whose first layer is an embedding");
+  const std::int64_t features = model.input_size();
+  const std::string shape =
+      std::to_string(spec.height) + " × " + std::to_string(spec.width) + " × " + std::to_string(spec.channels);
+  // Divisions, so that no product can overflow.
+  if (spec.height < 1 || spec.width < 1 || spec.channels < 1 || features / spec.height / spec.width != spec.channels ||
+      features % spec.height != 0 || features / spec.height % spec.width != 0)
+    reject("ERR_ONELOGIT_SHAPE", "height × width × channels of " + std::to_string(features) + " numbers", "augment",
+           shape);
+  if (spec.padding < 0 || spec.padding >= spec.height || spec.padding >= spec.width)
+    reject("ERR_ONELOGIT_RANGE", "less padding than the sides of the images (" + shape + ")", "augment",
+           std::to_string(spec.padding));
+}
+
 }  // namespace
 
 std::int64_t used_length(const ExampleSource& source, const std::vector<std::int64_t>& indices) {
@@ -52,6 +69,7 @@ void check_options(const Model& model, const TrainOptions& options) {
     reject("ERR_ONELOGIT_RANGE", "an integer of at least 1", "batchSize", std::to_string(options.batch_size));
   if (options.steps > (std::int64_t{1} << 62) / options.batch_size)
     reject("ERR_ONELOGIT_RANGE", "steps × batchSize below 2^62", "steps", std::to_string(options.steps));
+  check_augmentation(options.augmentation, model);
   check_source(*options.training, options.training_indices, model, "the training data");
   if (options.validation) check_source(*options.validation, options.validation_indices, model, "the validation data");
 }

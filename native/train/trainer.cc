@@ -150,13 +150,15 @@ TrainResult Run::go() {
   ReaderThread reader;
   const auto& used = options_.training_indices;
   DataOrder order(used_length(*options_.training, used), options_.seed);
-  BatchSequence batches(*options_.training, reader, classes, m, first_step, options_.steps,
-                        [&](std::int64_t number, std::int64_t* out) {
-                          order.indices(number * m, m, out);
-                          if (!used.empty())
-                            for (std::int64_t i = 0; i < m; ++i) out[i] = used[static_cast<std::size_t>(out[i])];
-                          return m;
-                        });
+  BatchSequence batches(
+      *options_.training, reader, classes, m, first_step, options_.steps,
+      [&](std::int64_t number, std::int64_t* out) {
+        order.indices(number * m, m, out);
+        if (!used.empty())
+          for (std::int64_t i = 0; i < m; ++i) out[i] = used[static_cast<std::size_t>(out[i])];
+        return m;
+      },
+      options_.augmentation, options_.seed);
   std::optional<Validation> validation;
   if (options_.validation) validation.emplace(model_, options_, loss_, *last_layer_, reader);
   progress_.emplace(hooks_, first_step, options_.steps, m);

@@ -55,6 +55,14 @@ struct ScheduleSpec {
   double multiple(std::int64_t step, std::int64_t total_steps) const;
 };
 
+// Random changes of the training images, anew in every step; see augmentation.h.
+struct AugmentationSpec {
+  std::int64_t padding = 0;  // pixels of zeros on each side, of which a window of the image's size is taken
+  bool flip = false;         // mirrored from left to right, or not, equally often
+  std::int64_t height = 0, width = 0, channels = 0;  // of an example
+  bool any() const { return padding > 0 || flip; }
+};
+
 // How the last layer is computed, and what of it is kept: the m×k logits and the gradient of the class matrix
 // (`logits`, the fastest for few classes); blocks of classes, and the gradient of the class matrix where an update has
 // to wait for it
@@ -67,7 +75,8 @@ struct TrainOptions {
   ScheduleSpec schedule;
   std::int64_t steps = 0;
   std::int64_t batch_size = 0;
-  std::uint64_t seed = 0;  // order of the data, dropout, noise
+  std::uint64_t seed = 0;  // order of the data, augmentation, dropout, noise
+  AugmentationSpec augmentation;
   HeadMemory memory = HeadMemory::automatic;
   std::size_t workspace_bytes = default_linear_loss_workspace;  // of the fused last layer's blocks
   std::shared_ptr<ExampleSource> training;

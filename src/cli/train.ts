@@ -5,6 +5,7 @@ import { choice, integer, integers, number, text } from './options.js';
 import { count, duration, percent } from './output.js';
 import { fitState, Progress, significant } from './progress.js';
 import {
+  augmentOption,
   dataOptions,
   deviceOption,
   loadOptionsFrom,
@@ -29,7 +30,8 @@ const options = {
   'batch-size': integer('examples in a step', { least: 1, otherwise: 128 }),
   ...optimizerOptions,
   ...scheduleOptions,
-  seed: integer('of weights, order of the data, dropout and noise', { otherwise: 1 }),
+  ...augmentOption,
+  seed: integer('of weights, order of the data, augmentation, dropout and noise', { otherwise: 1 }),
   validation: number('share of the examples to set aside, recorded in the model (default: none)', { least: 0, above: true, most: 0.99 }),
   'validate-every': integer('steps between validations (default: once, at the end)', { least: 1 }),
   split: choice('which part of DATA to train on', ['train', 'test'], 'train'),
@@ -106,6 +108,7 @@ export const command = defineCommand(
         batchSize: values['batch-size'],
         seed,
         memory: values.memory,
+        ...(values.augment === undefined ? {} : { augment: values.augment }),
         biasInit: values['bias-init'],
         ...(values.validation === undefined ? {} : { validation: { fraction: values.validation, seed } }),
         ...(values['validate-every'] === undefined ? {} : { validateEverySteps: values['validate-every'] }),

@@ -2,9 +2,10 @@
  * The options that say how to train (loss, optimizer, schedule), shared by the commands that do, and what they make together.
  * An option that does not belong to the chosen loss, optimizer or schedule is an error: it would have no effect.
  */
+import type { Augmentation } from '../augment.js';
 import type { FormatName, LoadOptions } from '../data/load.js';
 import { lossNames } from '../reproduce/paper.js';
-import { choice, flag, integer, number, type OptionSpec, type OptionValues } from './options.js';
+import { choice, flag, integer, number, type OptionSpec, type OptionValues, parseNumber } from './options.js';
 import { UsageError } from './usage.js';
 
 export const lossOptions = {
@@ -127,6 +128,27 @@ export async function scheduleFrom(values: OptionValues<typeof scheduleOptions>)
         : schedules.step(picked as { every: number; factor?: number });
   return values['warmup-steps'] === undefined ? then : schedules.warmup({ steps: values['warmup-steps'] }, then);
 }
+
+/** Random changes of the training images: `pad-crop=4,flip`. */
+export const augmentOption = {
+  augment: {
+    placeholder: 'pad-crop=N,flip',
+    help: 'images: pad by N pixels of zeros and crop at random, mirror half of them; or one of the two',
+    otherwise: undefined,
+    parse(text, name) {
+      const augmentation: Augmentation = {};
+      for (const item of text.split(',').map((part) => part.trim())) {
+        const padding = item.match(/^pad-crop=(.*)$/)?.[1];
+        const again = padding === undefined ? augmentation.flip : augmentation.padding;
+        if ((padding === undefined && item !== 'flip') || again !== undefined)
+          throw new UsageError(`Expected pad-crop=N, flip or both, separated by a comma, for --${name} but received '${text}'`);
+        if (padding === undefined) augmentation.flip = true;
+        else augmentation.padding = parseNumber(padding, name, 'an integer', { least: 1 });
+      }
+      return augmentation;
+    },
+  },
+} satisfies Record<string, OptionSpec<Augmentation | undefined>>;
 
 /** Which device does the arithmetic. */
 export const deviceOption = {

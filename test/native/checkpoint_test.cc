@@ -44,12 +44,15 @@ struct Setting {
   LossKind loss;
   OptimizerKind optimizer;
   bool streamed;
+  AugmentationSpec augmentation = {};
 };
 
 TrainOptions options_of(const Setting& setting) {
-  const std::shared_ptr<ExampleSource> source =
+  const std::shared_ptr<MemorySource> source =
       setting.streamed ? std::make_shared<StreamSource>(150, 8, 4, 3) : std::make_shared<MemorySource>(150, 8, 4, 3);
+  source->readable = setting.streamed || setting.augmentation.any();
   TrainOptions options = small_options(source, setting.loss);
+  options.augmentation = setting.augmentation;
   options.optimizer.kind = setting.optimizer;
   options.optimizer.learning_rate = 0.01;
   options.optimizer.weight_decay = 1e-3;
@@ -64,9 +67,12 @@ TrainOptions options_of(const Setting& setting) {
 }
 
 TEST_CASE("checkpoint: 100 steps and 100 more are 200 steps, bit for bit, in weights, state and results") {
-  for (const Setting& setting : {Setting{"momentum", LossKind::batch_cross_entropy, OptimizerKind::sgd, false},
-                                 Setting{"adam, sampled noise", LossKind::nce, OptimizerKind::adam, false},
-                                 Setting{"adamw, streamed", LossKind::batch_max_margin, OptimizerKind::adamw, true}}) {
+  for (const Setting& setting :
+       {Setting{"momentum", LossKind::batch_cross_entropy, OptimizerKind::sgd, false},
+        Setting{"adam, sampled noise", LossKind::nce, OptimizerKind::adam, false},
+        Setting{"adamw, streamed", LossKind::batch_max_margin, OptimizerKind::adamw, true},
+        Setting{"augmented", LossKind::cross_entropy, OptimizerKind::sgd, false, {1, true, 2, 2, 2}},
+        Setting{"augmented, streamed", LossKind::cross_entropy, OptimizerKind::sgd, true, {0, true, 1, 8, 1}}}) {
     CAPTURE(setting.name);
     const TemporaryFile straight_file("straight"), half_file("half"), resumed_file("resumed");
     Model straight(small_network(8, 4), cpu_backend()), half(small_network(8, 4), cpu_backend()),
@@ -172,6 +178,7 @@ TEST_CASE("checkpoint: of another run, or none at all, is refused and changes no
   };
   CHECK(refused([](TrainOptions& o) { o.batch_size = 31; }));
   CHECK(refused([](TrainOptions& o) { o.seed = 6; }));
+  CHECK(refused([](TrainOptions& o) { o.augmentation = {1, true, 2, 2, 2}; }));
   CHECK(refused([](TrainOptions& o) { o.steps = 19; }));
   CHECK(refused([](TrainOptions& o) { o.loss.kind = LossKind::cross_entropy; }));
   CHECK(refused([](TrainOptions& o) { o.loss.num_sampled = 4; }));

@@ -30,8 +30,21 @@ struct MemorySource : ExampleSource {
   std::int64_t features() const override { return features_; }
   std::int64_t classes() const override { return classes_; }
   InMemory in_memory() const override { return {inputs.data(), ExampleType::float32, labels.data()}; }
-  bool read(const std::int64_t*, std::int64_t, HostBatch&) override { throw std::logic_error("read of memory"); }
+  // Only what is augmented is read although it is in memory.
+  bool read(const std::int64_t* indices, std::int64_t count, HostBatch& batch) override {
+    if (!readable) throw std::logic_error("read of memory");
+    batch.type = ExampleType::float32;
+    batch.inputs.resize(static_cast<std::size_t>(count * features_) * sizeof(float));
+    batch.labels.resize(static_cast<std::size_t>(count));
+    for (std::int64_t i = 0; i < count; ++i) {
+      std::memcpy(batch.inputs.data() + static_cast<std::size_t>(i * features_) * sizeof(float),
+                  inputs.data() + indices[i] * features_, static_cast<std::size_t>(features_) * sizeof(float));
+      batch.labels[static_cast<std::size_t>(i)] = labels[static_cast<std::size_t>(indices[i])];
+    }
+    return true;
+  }
 
+  bool readable = false;
   std::int64_t features_, classes_;
   std::vector<float> inputs;
   std::vector<std::int32_t> labels;
@@ -42,19 +55,15 @@ enum class Fault { none, throws, cancelled, bad_label, few_inputs, few_labels };
 // The same examples behind a reader; `fault` happens at read number `at`. Counts reads that overlap: there must be
 // none.
 struct StreamSource final : MemorySource {
-  using MemorySource::MemorySource;
+  StreamSource(std::int64_t n, std::int64_t feature_count, std::int64_t class_count, std::uint32_t seed)
+      : MemorySource(n, feature_count, class_count, seed) {
+    readable = true;
+  }
   InMemory in_memory() const override { return {}; }
   bool read(const std::int64_t* indices, std::int64_t count, HostBatch& batch) override {
     if (inside.exchange(true)) ++overlaps;
     std::this_thread::sleep_for(delay);
-    batch.type = ExampleType::float32;
-    batch.inputs.resize(static_cast<std::size_t>(count * features_) * sizeof(float));
-    batch.labels.resize(static_cast<std::size_t>(count));
-    for (std::int64_t i = 0; i < count; ++i) {
-      std::memcpy(batch.inputs.data() + static_cast<std::size_t>(i * features_) * sizeof(float),
-                  inputs.data() + indices[i] * features_, static_cast<std::size_t>(features_) * sizeof(float));
-      batch.labels[static_cast<std::size_t>(i)] = labels[static_cast<std::size_t>(indices[i])];
-    }
+    MemorySource::read(indices, count, batch);
     inside = false;
     if (reads++ != at) return true;
     if (fault == Fault::throws) throw std::runtime_error("the disk is gone");
