@@ -12,7 +12,6 @@
 #include "backend/cuda/linear_loss/cuda_linear_loss.h"
 #include "backend/cuda/linear_loss/linear_loss_training.h"
 #include "backend/cuda/score_column.h"
-#include "error.h"
 
 namespace onelogit {
 namespace {
@@ -31,16 +30,6 @@ std::size_t cache_bytes() {
   cudaDeviceProp properties;
   cuda::check(cudaGetDeviceProperties(&properties, 0), "device 0");
   return static_cast<std::size_t>(properties.l2CacheSize);
-}
-
-[[noreturn]] void unsupported(const char* what, const char* instead) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_UNSUPPORTED",
-              std::string("Expected an operation that this backend has but received ") + what + ": " + instead);
-}
-
-void refuse_sampled(const LossSpec& loss) {
-  if (loss.kind == LossKind::nce && loss.num_sampled > 0)
-    unsupported("sampled nce without its logits on 'cuda'", "use device 'cpu', or nce without numSampled");
 }
 
 }  // namespace
@@ -192,12 +181,10 @@ std::unique_ptr<LossKernel> CudaBackend::make_loss(const LossSpec& spec, std::in
 std::unique_ptr<LinearLossKernel> CudaBackend::make_linear_loss(const LossSpec& spec, std::int64_t max_examples,
                                                                 std::int64_t features, std::int64_t classes,
                                                                 std::size_t workspace_bytes) {
-  refuse_sampled(spec);
   return cuda::make_cuda_linear_loss(*queue_, {spec, max_examples, features, classes, workspace_bytes});
 }
 
 std::unique_ptr<LinearLossTraining> CudaBackend::make_linear_loss_training(const LinearLossTrainingPlan& plan) {
-  refuse_sampled(plan.loss);
   return cuda::make_cuda_linear_loss_training(*queue_, plan);
 }
 

@@ -1,5 +1,5 @@
 // The operations of backend.h on one GPU: memory is the device's, operations are queued on one stream and done in its
-// order. Host code waits only in `download`. Sampled nce without its logits is missing.
+// order. Host code waits only in `download`.
 #pragma once
 
 #include <memory>
@@ -63,11 +63,9 @@ class CudaBackend : public Backend {
                                                              const OptimizerSpec& optimizer) override;
 
   std::unique_ptr<LossKernel> make_loss(const LossSpec& spec, std::int64_t classes, std::int64_t max_examples) override;
-  // Throws ERR_ONELOGIT_UNSUPPORTED for sampled nce.
   std::unique_ptr<LinearLossKernel> make_linear_loss(const LossSpec& spec, std::int64_t max_examples,
                                                      std::int64_t features, std::int64_t classes,
                                                      std::size_t workspace_bytes) override;
-  // Throws ERR_ONELOGIT_UNSUPPORTED for sampled nce.
   std::unique_ptr<LinearLossTraining> make_linear_loss_training(const LinearLossTrainingPlan& plan) override;
 
   void clip_scale(std::span<const ParameterSlice> slices, float clip_norm, const double* more, float* scale) override;

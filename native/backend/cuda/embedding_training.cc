@@ -5,6 +5,7 @@
 #include "backend/cuda/embedding.h"
 #include "backend/cuda/id_groups.h"
 #include "backend/cuda/row_table.h"
+#include "backend/cuda/square_sum.h"
 
 namespace onelogit::cuda {
 namespace {
@@ -34,8 +35,8 @@ class CudaEmbeddingTraining final : public EmbeddingTraining {
 
   void add_gradient_squares(double* squares) override {
     if (groups_.most == 0) return;
-    add_row_squares(queue_.stream, gradient_.data(), groups_.count, groups_.most, table_.rows().columns,
-                    partial_squares_.data(), squares);
+    add_squares(queue_.stream, gradient_.data(), groups_.count, groups_.most, table_.rows().columns,
+                partial_squares_.data(), squares);
   }
 
   void update(float learning_rate, std::uint64_t step, const float* gradient_scale) override {

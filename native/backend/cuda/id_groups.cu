@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "backend/cuda/launch.h"
-#include "backend/cuda/linear_loss/block.h"
 #include "backend/cuda/matrix_threads.h"
 #include "backend/cuda/pack.h"
 #include "backend/cuda/reduce.h"
@@ -134,14 +133,6 @@ __global__ void sum_groups_kernel(Groups groups, ListedRows rows, float* sums) {
   });
 }
 
-__global__ void square_sums_kernel(const float* x, const std::int32_t* count, std::int64_t columns, double* partial) {
-  double sum = 0;
-  for (std::int64_t i = first_index(); i < *count * columns; i += index_stride())
-    sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
-}
-
 // A power of two that has room for n.
 std::int64_t padded(std::int64_t n) {
   std::int64_t size = 2;
@@ -185,13 +176,6 @@ void sum_groups(cudaStream_t stream, const Groups& groups, const ListedRows& row
   const MatrixThreads threads = matrix_threads(groups.most, packs ? rows.columns / 4 : rows.columns);
   launch("groups", packs ? sum_groups_kernel<4> : sum_groups_kernel<1>, threads.grid, threads.block, 0, stream, groups,
          rows, sums);
-}
-
-void add_row_squares(cudaStream_t stream, const float* x, const std::int32_t* count, std::int64_t most,
-                     std::int64_t columns, double* partial, double* squares) {
-  const unsigned blocks = grid_for(most * columns, 8 * block_threads, most_square_partials);
-  launch("squares", square_sums_kernel, blocks, block_threads, 0, stream, x, count, columns, partial);
-  add_partial_sums(stream, partial, blocks, squares);
 }
 
 }  // namespace onelogit::cuda

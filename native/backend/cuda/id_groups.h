@@ -50,9 +50,4 @@ struct ListedRows {
 // sums (most×columns): of each group the sum of its rows, in the order of the list.
 void sum_groups(cudaStream_t stream, const Groups& groups, const ListedRows& rows, float* sums);
 
-// *squares += Σ x² over the first *count rows of x (most×columns). `partial` has room for most_square_partials.
-constexpr std::int64_t most_square_partials = 256;
-void add_row_squares(cudaStream_t stream, const float* x, const std::int32_t* count, std::int64_t most,
-                     std::int64_t columns, double* partial, double* squares);
-
 }  // namespace onelogit::cuda

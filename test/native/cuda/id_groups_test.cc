@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 
+#include "backend/cuda/square_sum.h"
 #include "device_array.h"
 #include "distance.h"
 #include "random_values.h"
@@ -117,8 +118,7 @@ TEST_CASE("cuda groups: sums of rows that are stored, and of coefficients times 
                          result.data());
         const DeviceArray<double> partial(static_cast<std::size_t>(cuda::most_square_partials)),
             device_squares(std::vector<double>{0.5});
-        cuda::add_row_squares(nullptr, result.data(), groups.count, groups.most, d, partial.data(),
-                              device_squares.data());
+        cuda::add_squares(nullptr, result.data(), groups.count, groups.most, d, partial.data(), device_squares.data());
         CHECK(device_squares.host()[0] == doctest::Approx(squares).epsilon(1e-6));
         std::vector<float> sums_of_groups = result.host();
         sums_of_groups.resize(expected.size());

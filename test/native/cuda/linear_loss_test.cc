@@ -159,6 +159,14 @@ std::vector<LossSpec> losses() {
   noise.noise = NoiseKind::log_uniform;
   noise.noise_ratio = 5;
   all.push_back(noise);
+  for (const NoiseSamples samples : {NoiseSamples::shared, NoiseSamples::per_example})
+    for (const bool remove : {false, true}) {
+      noise.samples = samples;
+      noise.remove_accidental_hits = remove;
+      noise.num_sampled = remove ? 7 : 20;  // of few classes: most are drawn more than once
+      noise.noise = remove ? NoiseKind::uniform : NoiseKind::log_uniform;
+      all.push_back(noise);
+    }
   return all;
 }
 

@@ -22,8 +22,10 @@ std::unique_ptr<CudaLinearLoss> make_cuda_linear_loss(Queue& queue, const Linear
     case LossKind::batch_max_margin:
       return make_margin_linear_loss(queue, plan);
     case LossKind::binary_cross_entropy:
-    case LossKind::nce:
       return make_logistic_linear_loss(queue, plan);
+    case LossKind::nce:
+      return plan.loss.num_sampled > 0 ? make_sampled_nce_linear_loss(queue, plan)
+                                       : make_logistic_linear_loss(queue, plan);
   }
   return nullptr;
 }

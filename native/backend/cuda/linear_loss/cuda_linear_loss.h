@@ -43,6 +43,9 @@ std::unique_ptr<CudaLinearLoss> make_batch_softmax_linear_loss(Queue& queue, con
 // max-margin, batch-max-margin: one forward pass, then a few rows. 2mkd.
 std::unique_ptr<CudaLinearLoss> make_margin_linear_loss(Queue& queue, const LinearLossPlan& plan);
 
+// nce with num_sampled draws: the rows of labels and draws alone. 6mSd.
+std::unique_ptr<CudaLinearLoss> make_sampled_nce_linear_loss(Queue& queue, const LinearLossPlan& plan);
+
 // The one for a loss. With `recompute`, nothing of the class matrix's size is kept.
 std::unique_ptr<CudaLinearLoss> make_cuda_linear_loss(Queue& queue, const LinearLossPlan& plan,
                                                       ClassGradientMemory memory = ClassGradientMemory::store);

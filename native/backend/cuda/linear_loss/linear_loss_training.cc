@@ -6,6 +6,7 @@
 #include "backend/cuda/linear_loss/cuda_linear_loss.h"
 #include "backend/cuda/linear_loss/training.h"
 #include "backend/cuda/row_table.h"
+#include "backend/cuda/square_sum.h"
 
 namespace onelogit::cuda {
 namespace {

@@ -1,8 +1,8 @@
 #include "backend/cuda/linear_loss/training.h"
 
+#include <cmath>
+
 #include "backend/cuda/launch.h"
-#include "backend/cuda/linear_loss/block.h"
-#include "backend/cuda/reduce.h"
 
 namespace onelogit::cuda {
 namespace {
@@ -26,17 +26,6 @@ __global__ void spread_factors_kernel(const float* factor, std::int64_t run, std
   for (std::int64_t j = first_index(); j < k; j += index_stride()) row_factor[j] = factor[j / run];
 }
 
-// Squares of float32 are exact in float64 and cannot overflow there.
-__global__ void square_partials_kernel(const float* x, const std::int32_t* rows, std::int64_t most_rows,
-                                       std::int64_t columns, double* partial) {
-  const std::int64_t size = (rows == nullptr ? most_rows : *rows) * columns;
-  double sum = 0;
-  for (std::int64_t i = first_index(); i < size; i += index_stride())
-    sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
-}
-
 }  // namespace
 
 void find_undefined(cudaStream_t stream, const float* values, std::int64_t size, std::int32_t* undefined) {
@@ -55,13 +44,6 @@ void set_count(cudaStream_t stream, std::int64_t* count, std::int64_t value) {
 
 void spread_factors(cudaStream_t stream, const float* factor, std::int64_t run, std::int64_t k, float* row_factor) {
   launch("row factors", spread_factors_kernel, grid_for(k), block_threads, 0, stream, factor, run, k, row_factor);
-}
-
-void add_squares(cudaStream_t stream, const float* x, const std::int32_t* rows, std::int64_t most_rows,
-                 std::int64_t columns, double* partial, double* total) {
-  const unsigned partials = grid_for(most_rows * columns, 4 * block_threads, most_square_partials);
-  launch("squares", square_partials_kernel, partials, block_threads, 0, stream, x, rows, most_rows, columns, partial);
-  add_partial_sums(stream, partial, partials, total);
 }
 
 }  // namespace onelogit::cuda

@@ -16,9 +16,4 @@ void set_count(cudaStream_t stream, std::int64_t* count, std::int64_t value);
 // row_factor[j] = factor[j / run] for k rows
 void spread_factors(cudaStream_t stream, const float* factor, std::int64_t run, std::int64_t k, float* row_factor);
 
-constexpr std::int64_t most_square_partials = 1024;
-// *total += Σ x² over the first *rows (null: most_rows) rows of `columns`. `partial` has room for most_square_partials.
-void add_squares(cudaStream_t stream, const float* x, const std::int32_t* rows, std::int64_t most_rows,
-                 std::int64_t columns, double* partial, double* total);
-
 }  // namespace onelogit::cuda

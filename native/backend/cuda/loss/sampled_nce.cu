@@ -83,19 +83,8 @@ SampledNce::SampledNce(cudaStream_t stream, const LossSpec& spec, std::int64_t c
       classes_(classes),
       draws_(spec.num_sampled),
       draw_weight_(static_cast<float>(noise_ratio(spec, classes) / static_cast<double>(spec.num_sampled))),
-      row_value_(static_cast<std::size_t>(max_examples), "a loss") {
-  const NoiseSampler sampler(spec, classes);
-  noise_ = sampler.tables();
-  const auto k = static_cast<std::size_t>(classes);
-  if (noise_.log_weights != nullptr) {
-    log_weights_ = to_device(stream, noise_.log_weights, k, "a loss");
-    noise_.log_weights = log_weights_.data();
-  }
-  if (noise_.columns != nullptr) {
-    columns_ = to_device(stream, noise_.columns, k, "a loss");
-    noise_.columns = columns_.data();
-  }
-}
+      noise_(stream, spec, classes),
+      row_value_(static_cast<std::size_t>(max_examples), "a loss") {}
 
 void SampledNce::value_and_gradient(cudaStream_t stream, const float* logits, const std::int32_t* labels,
                                     std::int64_t m, std::uint64_t step, double* value, float* gradient) {
@@ -104,7 +93,7 @@ void SampledNce::value_and_gradient(cudaStream_t stream, const float* logits, co
     check(cudaMemsetAsync(gradient, 0, sizeof(float) * static_cast<std::size_t>(m * classes_), stream), "nce");
   const std::int64_t warps = (draws_ / 2 + warp_size) / warp_size;  // two draws a thread, and one more if S is odd
   const auto threads = static_cast<unsigned>(warps * warp_size < block_threads ? warps * warp_size : block_threads);
-  const Draws draws{noise_, step, draws_, shared_};
+  const Draws draws{noise_.tables(), step, draws_, shared_};
   launch("nce", sampled_nce_kernel, grid_for(m, 1), threads, 0, stream, logits, labels, m, classes_, draws,
          draw_weight_, remove_accidental_hits_, scale, row_value_.data(), gradient);
   sum_of_rows(stream, row_value_.data(), m, scale, value);

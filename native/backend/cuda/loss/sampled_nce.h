@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "backend/cuda/device_buffer.h"
+#include "backend/cuda/loss/device_noise.h"
 #include "loss/loss.h"
-#include "loss/noise_draw.h"
 
 namespace onelogit::cuda {
 
@@ -22,9 +22,7 @@ class SampledNce {
   bool shared_, remove_accidental_hits_, mean_;
   std::int64_t classes_, draws_;
   float draw_weight_;  // t/S
-  DeviceBuffer<float> log_weights_;
-  DeviceBuffer<NoiseColumn> columns_;
-  NoiseTables noise_;  // tables in device memory
+  DeviceNoise noise_;
   DeviceBuffer<double> row_value_;
 };
 
