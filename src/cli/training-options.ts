@@ -162,6 +162,7 @@ export const dataOptions = {
     'cifar10',
     'cifar100',
     'svhn',
+    'npy',
     'knowledge-graph',
     'sequences',
     'image-folder',

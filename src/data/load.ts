@@ -10,12 +10,13 @@ import { type DataFormat, type FormatOptions, formatError, type LoadedDataset, t
 import { idx } from './idx.js';
 import { imageFolder } from './image-folder.js';
 import { knowledgeGraph } from './knowledge-graph.js';
+import { npy } from './npy-pairs.js';
 import { sequences } from './sequences.js';
 import { svhn } from './svhn.js';
 import { text } from './text.js';
 
 /** In the order in which they are tried. */
-const formats: readonly DataFormat[] = [idx, cifar10, cifar100, svhn, knowledgeGraph, sequences, imageFolder, text];
+const formats: readonly DataFormat[] = [idx, cifar10, cifar100, svhn, npy, knowledgeGraph, sequences, imageFolder, text];
 
 type OptionChecks = { [Name in keyof FormatOptions]-?: (value: unknown, name: string) => NonNullable<FormatOptions[Name]> };
 
@@ -43,7 +44,7 @@ function checkImageSize(value: unknown, name: string): [number, number] {
 const validationHint = 'it has no validation part of its own, let fit set one aside (validation: { fraction, seed })';
 
 /** The formats that {@link load} knows. */
-export type FormatName = 'idx' | 'cifar10' | 'cifar100' | 'svhn' | 'knowledge-graph' | 'sequences' | 'image-folder' | 'text';
+export type FormatName = 'idx' | 'cifar10' | 'cifar100' | 'svhn' | 'npy' | 'knowledge-graph' | 'sequences' | 'image-folder' | 'text';
 
 export interface LoadOptions extends Omit<FormatOptions, 'imageSize'> {
   /** Default: found by the names of the files. */
@@ -71,6 +72,8 @@ export interface LoadOptions extends Omit<FormatOptions, 'imageSize'> {
  *   Inputs are bytes, `inputShape` is [32, 32, 3]. Of cifar100 `labels: 'coarse'` takes the 20 superclasses instead of the 100 classes.
  * - **svhn** (cropped digits): `train_32x32.mat`, `test_32x32.mat` and, added to the train split when `extra` is true, `extra_32x32.mat`. Inputs are
  *   bytes, `inputShape` is [32, 32, 3], the class is the digit.
+ * - **npy**: `x_train.npy` and `y_train.npy`, and the same for val and test; float32, uint8 or int32 (ids, with `vocabulary`) as in the file,
+ *   and integers for labels.
  * - **knowledge-graph** (OpenKE's files): the example is [head, entities + relation], the class its tail. `vocabulary` is entities +
  *   relations, the size of an embedding table for both; `alsoCorrect` has the other right tails of every example, in any split.
  * - **sequences** ("user item" lines): the example is the user's previous `context` items (default 10; 0 where there are none), the class
