@@ -10,7 +10,12 @@ const { batchSize: m, layers: sizes } = config;
 const classes = sizes.at(-1);
 
 const hidden = sizes.slice(1, -1).flatMap((units) => [layers.dense(units), layers.batchNorm(), layers.relu()]);
-const model = Model.sequential({ inputShape: [sizes[0]], layers: [...hidden, layers.dense(classes)], seed: 1, device: 'cpu' });
+const model = Model.sequential({
+  inputShape: [sizes[0]],
+  layers: [...hidden, layers.dense(classes)],
+  seed: 1,
+  device: config.device ?? 'cpu',
+});
 
 const length = config.batches * m;
 let state = 1;

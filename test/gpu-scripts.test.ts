@@ -1,0 +1,46 @@
+/** The two programs for GPU hosts, where there is no GPU: help, wrong options, and one sentence. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { packageRoot } from './helpers/process.js';
+import { temporaryFile } from './helpers/temporary.js';
+
+describe.each(['test-gpu', 'bench-gpu'])('%s', (name) => {
+  // With a PATH of its own, so that it finds no nvidia-smi on a machine that has one.
+  const start = (args: string[]) =>
+    spawnSync(process.execPath, [join(packageRoot, `scripts/${name}.mjs`), ...args], {
+      encoding: 'utf8',
+      env: { ...process.env, PATH: '/nowhere' },
+    });
+
+  it('without a GPU: status 1, one sentence, no result', () => {
+    using out = temporaryFile('none');
+    const { status, stdout, stderr } = start(['--out', out.name]);
+    expect({ status, stdout, stderr }).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'Expected an NVIDIA GPU on this machine but received none: there is no nvidia-smi\n',
+    });
+    expect(existsSync(out.name)).toBe(false);
+  });
+
+  it('--help names its phases', () => {
+    const { status, stdout, stderr } = start(['--help']);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^usage: node scripts\//);
+    for (const phase of ['environment', 'train']) expect(stdout).toMatch(new RegExp(`^ {2}${phase}`, 'm'));
+  });
+
+  it.each([
+    [['--fast'], /--fast/],
+    [['parity'], /parity/],
+    [['--only', 'parity,nonsense'], /Expected phases among .* but received '(parity|nonsense)'/],
+    [['--minutes', 'ten'], /Expected a positive number for --minutes but received 'ten'/],
+  ])('%j is an error', (args, message) => {
+    const { status, stdout, stderr } = start(args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  });
+});
