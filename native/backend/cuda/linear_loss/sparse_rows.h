@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "backend/cuda/device_buffer.h"
+#include "backend/cuda/id_groups.h"
 #include "backend/cuda/linear_loss/block.h"
 
 namespace onelogit::cuda {
@@ -23,13 +24,14 @@ class RowCollector {
  public:
   RowCollector(std::int64_t most_entries, std::int64_t d, std::int64_t k);
 
-  // Row of class j = Σ coefficient · hidden row over its entries, in their order; rows are in the order of their first
-  // entries. None if *undefined (null: 0) is NaN. What is returned lives until the next call.
+  // Row of class j = Σ coefficient · hidden row over its entries, in their order; rows are in the order of their
+  // classes. None if *undefined (null: 0) is NaN. What is returned lives until the next call.
   SparseRows collect(cudaStream_t stream, const SparseEntries& entries, const float* hidden, const float* undefined);
 
  private:
-  std::int64_t d_;
-  DeviceBuffer<std::int32_t> first_, first_entry_, classes_, count_;
+  std::int64_t d_, k_;
+  IdGroups finder_;
+  DeviceBuffer<std::int32_t> ids_, count_;
   DeviceBuffer<float> gradient_, bias_gradient_;
 };
 
