@@ -1,11 +1,13 @@
 #!/usr/bin/env node
-// Configures and builds the addon incrementally, quietly: one line saying which matrix products were taken, everything on failure.
+// Configures and builds the addon incrementally, quietly: what was chosen (matrix products, CUDA), everything on failure.
 //
 //   node scripts/build-native.mjs                 build/Release/onelogit.node
 //   node scripts/build-native.mjs --sanitize      build-sanitize/build/Release/onelogit.node, with AddressSanitizer and
 //                                                 UndefinedBehaviorSanitizer (run by scripts/test-sanitized.sh)
+//   node scripts/build-native.mjs --cuda-host     build-cuda-host/build/Release/onelogit.node, whose GPU is a stand-in on the CPU
+//                                                 (run by scripts/test-cuda-host.sh)
 //
-// Configuring every time is what makes a changed $ONELOGIT_BLAS, or an OpenBLAS installed since, take effect.
+// Configuring every time is what makes a changed $ONELOGIT_BLAS or $ONELOGIT_CUDA, or an OpenBLAS or nvcc installed since, take effect.
 import { spawn } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,14 +17,17 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { values: options } = parseArgs({ options: { sanitize: { type: 'boolean', default: false } } });
-const out = join(root, options.sanitize ? 'build-sanitize/build' : 'build');
+const { values: options } = parseArgs({
+  options: { sanitize: { type: 'boolean', default: false }, 'cuda-host': { type: 'boolean', default: false } },
+});
+const out = join(root, options.sanitize ? 'build-sanitize/build' : options['cuda-host'] ? 'build-cuda-host/build' : 'build');
 const cmakeJs = join(dirname(createRequire(import.meta.url).resolve('cmake-js/package.json')), 'bin/cmake-js');
 
 /** Runs one cmake-js command; resolves to its exit status and everything it printed. */
 function cmake(command) {
   const args = [cmakeJs, command, '--directory', root, '--out', out, '--parallel', String(availableParallelism()), '--log-level', 'error'];
   if (options.sanitize) args.push('--CDONELOGIT_SANITIZE=ON');
+  if (options['cuda-host']) args.push('--CDONELOGIT_CUDA=host');
   return new Promise((resolve, reject) => {
     let output = '';
     const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -48,8 +53,8 @@ if (configured.status !== 0 && existsSync(out) && !configured.output.includes('o
   configured = await cmake('configure');
 }
 if (configured.status !== 0) fail('configured', configured.output);
-const choice = configured.output.match(/onelogit: (.*)/)?.[1];
-process.stderr.write(`onelogit: building the native part; ${choice}\n`);
+const choices = Array.from(configured.output.matchAll(/onelogit: (.*)/g), ([, choice]) => choice);
+process.stderr.write(`onelogit: building the native part; ${choices.join('; ')}\n`);
 const built = await cmake('build');
 if (built.status !== 0) fail('built', built.output);
 if (/warning:/.test(built.output)) process.stderr.write(built.output.replace(/^\[[ \d%/]+\].*\n/gm, ''));

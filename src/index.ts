@@ -1,5 +1,5 @@
 export type { Augmentation } from './augment.js';
-export { type BackendInfo, backendInfo } from './backend.js';
+export { type BackendInfo, backendInfo, type CudaDevice } from './backend.js';
 export type { BoundInput } from './bound-input.js';
 export type { CalibrateOptions, Calibration, ThresholdReport } from './calibration.js';
 export { type ClassifierOptions, type ReloadOptions, SingleLogitClassifier } from './classifier.js';

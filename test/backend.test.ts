@@ -11,7 +11,15 @@ describe('backendInfo', () => {
     expect(info.cpu.blas).toMatch(/^(openblas|portable)/);
     expect(['avx512', 'avx2', 'neon', 'portable']).toContain(info.cpu.simd);
     expect(info.cpu.threads).toBeGreaterThanOrEqual(1);
-    expect(info.cuda).toMatchObject({ compiled: false, available: false, devices: [], reason: expect.stringContaining('CUDA') });
+    const { cuda } = info;
+    expect(cuda.available).toBe(cuda.reason === null);
+    if (cuda.available) {
+      expect(cuda.devices[0]).toMatchObject({ name: expect.stringMatching(/./), computeCapability: expect.stringMatching(/^\d+\.\d$/) });
+      expect(cuda).toMatchObject({ compiled: true, runtime: expect.stringMatching(/^\d+\.\d$/), cublas: expect.stringMatching(/cu/i) });
+    } else {
+      expect(cuda.reason).toMatch(cuda.compiled ? /driver|GPU|cuBLAS/ : /no CUDA support/);
+    }
+    expect(cuda.architectures.length > 0).toBe(cuda.compiled);
   });
 
   it('shows what the environment asked for', () => {

@@ -182,7 +182,7 @@ describe('load', () => {
   });
 
   it('takes the options it has', async () => {
-    const classifier = await SingleLogitClassifier.load(model, { storage: 'float32', memoryMap: false, device: 'cpu' });
+    const classifier = await SingleLogitClassifier.load(model, { storage: 'float32', memoryMap: false, device: model.device });
     expect(classifier.score(example(0), 0)).toBe(slc.score(example(0), 0));
   });
 

@@ -38,7 +38,7 @@ describe('learning', () => {
   test.each(lossNames)('%s separates overlapping clouds', async (name: LossName) => {
     const model = network();
     const result = await model.fit(clouds({ length: 2000 }), usual({ loss: losses.byName(name), steps: 400 }));
-    expect(result).toMatchObject({ steps: 400, loss: name, device: 'cpu' });
+    expect(result).toMatchObject({ steps: 400, loss: name, device: model.device });
     const { accuracy, oneMinusAuprc, misorderedPairs, loss, examples } = await model.evaluate(clouds({ length: 1000, sample: 1 }));
     expect({ loss, examples }).toEqual({ loss: name, examples: 1000 });
     expect(accuracy).toBeGreaterThan(0.97);

@@ -56,7 +56,7 @@ describe('a sequential model', () => {
       layers: [layers.dense(7), layers.batchNorm(), layers.relu(), layers.dense(5)],
       seed: 3,
     });
-    expect(model).toMatchObject({ classes: 5, features: 7, inputShape: [4, 3, 2], seed: 3, device: 'cpu', trained: false, busy: false });
+    expect(model).toMatchObject({ classes: 5, features: 7, inputShape: [4, 3, 2], seed: 3, trained: false, busy: false });
     expect(model).toMatchObject({ loss: null, split: null, preprocessing: null, inputType: null, classNames: null, biasInit: null });
     expect(model.tensors).toEqual([
       { name: '0.weight', shape: [7, 24], trainable: true },

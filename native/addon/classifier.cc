@@ -297,9 +297,11 @@ Napi::Value classifier_of(const Napi::CallbackInfo& info) {
     auto use = std::make_shared<SharedModel::Use>(model_from_javascript(info[0]), false, "SingleLogitClassifier.load");
     const Napi::Object object = info[1].ToObject();
     auto generation = Generation::shared(description_of(object));
+    // Of its own: the model may be trained on while the classifier answers.
+    const std::shared_ptr<Backend> backend = select_backend(std::string((*use)->backend().name())).backend;
     return start_job(info.Env(),
-                     [use, generation, storage = storage_field(object)](Job&) -> Finish {
-                       generation->weights = ClassifierWeights::snapshot(**use, storage);
+                     [use, generation, backend, storage = storage_field(object)](Job&) -> Finish {
+                       generation->weights = ClassifierWeights::snapshot(**use, *backend, storage);
                        const auto shared = SharedWeights::alone(generation);
                        return [shared](Napi::Env env) -> Napi::Value {
                          return classifier_to_javascript(env, shared, true);
@@ -329,7 +331,7 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object object = info[0].ToObject();
     const ModelSpec spec = model_spec_from_javascript(object);
-    Backend* backend = select_backend(string_field(object, "device", "auto")).backend;
+    const std::shared_ptr<Backend> backend = select_backend(string_field(object, "device", "auto")).backend;
     const ClassifierWeights::Keeping keeping{storage_field(object), boolean_field(object, "memoryMap", false),
                                              boolean_field(object, "prefault", false)};
     Preprocessing preprocessing;

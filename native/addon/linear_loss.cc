@@ -1,8 +1,9 @@
 // linearLoss: the last layer and its loss in one pass, on arrays of the caller's.
 
 #include "addon/addon.h"
+#include "addon/call_backend.h"
 #include "addon/loss_arguments.h"
-#include "backend/backend.h"
+#include "backend/through_device.h"
 
 namespace onelogit::addon {
 namespace {
@@ -23,6 +24,7 @@ Napi::Value linear_loss(const Napi::CallbackInfo& info) {
     LinearLossArguments arguments;
     arguments.d = integer_field(options, "features", 0);
     arguments.k = integer_field(options, "classes", 0);
+    const std::string device = string_field(options, "device", "auto");
     const std::int64_t workspace = integer_field(options, "workspaceBytes", default_linear_loss_workspace);
 
     // Every property is read before any pointer is taken: a getter could detach a buffer.
@@ -66,9 +68,14 @@ Napi::Value linear_loss(const Napi::CallbackInfo& info) {
     arguments.gradient_bias = bias_gradient.data;
 
     double value = 0;
-    select_backend(string_field(options, "device", "auto"))
-        .backend->make_linear_loss(spec, arguments.m, arguments.d, arguments.k, static_cast<std::size_t>(workspace))
-        ->run(arguments, &value);
+    with_call_backend(device, [&](Backend& backend) {
+      const std::unique_ptr<LinearLossKernel> kernel =
+          backend.make_linear_loss(spec, arguments.m, arguments.d, arguments.k, static_cast<std::size_t>(workspace));
+      if (&backend == &cpu_backend())
+        kernel->run(arguments, &value);
+      else
+        value = linear_loss_through_device(backend, *kernel, arguments);
+    });
     return Napi::Number::New(info.Env(), value);
   });
 }

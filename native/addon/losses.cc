@@ -1,7 +1,7 @@
 #include "addon/addon.h"
+#include "addon/call_backend.h"
 #include "addon/loss_arguments.h"
-#include "backend/backend.h"
-#include "tensor/buffer.h"
+#include "backend/through_device.h"
 
 namespace onelogit::addon {
 namespace {
@@ -25,22 +25,6 @@ T choice_field(const Napi::Object& object, const char* field, const Choice<T> (&
               "Expected " + names + " for " + field + " but received '" + text.substr(0, 40) + "'");
 }
 
-// What the loss reads and writes when the backend's memory is not this process's: uploaded, computed, downloaded.
-double through_device(Backend& backend, LossKernel& kernel, const float* logits,
-                      const std::vector<std::int32_t>& labels, std::size_t size, float* gradient) {
-  const Buffer device_logits(backend, size * sizeof(float)), device_gradient(backend, size * sizeof(float));
-  const Buffer device_labels(backend, labels.size() * sizeof(std::int32_t)), device_value(backend, sizeof(double));
-  backend.upload(device_logits.data(), logits, size * sizeof(float));
-  backend.upload(device_labels.data(), labels.data(), labels.size() * sizeof(std::int32_t));
-  kernel.value_and_gradient(device_logits.as<float>(), device_labels.as<std::int32_t>(),
-                            static_cast<std::int64_t>(labels.size()), 0, device_value.as<double>(),
-                            device_gradient.as<float>());
-  double value = 0;
-  backend.download(gradient, device_gradient.data(), size * sizeof(float));
-  backend.download(&value, device_value.data(), sizeof value);
-  return value;
-}
-
 // (loss, logits, labels, classes, device) → { value, gradient }
 Napi::Value loss_and_gradient(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -49,7 +33,7 @@ Napi::Value loss_and_gradient(const Napi::CallbackInfo& info) {
       throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT", "Expected an object for loss but received something else");
     const LossSpec spec = loss_from_javascript(info[0].As<Napi::Object>());
     const std::int64_t classes = info[3].As<Napi::Number>().Int64Value();
-    Backend& backend = *select_backend(info[4].As<Napi::String>().Utf8Value()).backend;
+    const std::string device = info[4].As<Napi::String>().Utf8Value();
     check_loss(spec, classes);
 
     // From here on no JavaScript runs before the views have been used.
@@ -66,14 +50,15 @@ Napi::Value loss_and_gradient(const Napi::CallbackInfo& info) {
                       " numbers for logits but received " + std::to_string(logits.length));
     check_labels(labels.data(), m, classes);
 
-    const std::unique_ptr<LossKernel> kernel = backend.make_loss(spec, classes, m);
     Napi::Float32Array gradient = Napi::Float32Array::New(env, logits.length);
     double value = 0;
-    if (&backend == &cpu_backend()) {
-      kernel->value_and_gradient(logits.data, labels.data(), m, 0, &value, gradient.Data());
-    } else {
-      value = through_device(backend, *kernel, logits.data, labels, logits.length, gradient.Data());
-    }
+    with_call_backend(device, [&](Backend& backend) {
+      const std::unique_ptr<LossKernel> kernel = backend.make_loss(spec, classes, m);
+      if (&backend == &cpu_backend())
+        kernel->value_and_gradient(logits.data, labels.data(), m, 0, &value, gradient.Data());
+      else
+        value = loss_through_device(backend, *kernel, logits.data, labels.data(), m, classes, gradient.Data());
+    });
     const Napi::Object result = Napi::Object::New(env);
     result.Set("value", Napi::Number::New(env, value));
     result.Set("gradient", gradient);

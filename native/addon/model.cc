@@ -45,8 +45,8 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
         model = std::move(*info[0].As<Napi::External<std::unique_ptr<Model>>>().Data());
       } else {
         const Napi::Object spec = info[0].ToObject();
-        Backend& backend = *select_backend(string_field(spec, "device", "auto")).backend;
-        model = std::make_unique<Model>(model_spec_from_javascript(spec), backend);
+        const std::shared_ptr<Backend> backend = select_backend(string_field(spec, "device", "auto")).backend;
+        model = std::make_unique<Model>(model_spec_from_javascript(spec), *backend);
       }
       for (const NamedTensor& tensor : model->tensors())
         bytes_ += shape_size(tensor.shape) * static_cast<std::int64_t>(weight_bytes(tensor.type));

@@ -52,7 +52,7 @@ Napi::Value load(const Napi::CallbackInfo& info, const std::shared_ptr<OpenedFil
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object object = info[0].ToObject();
     const ModelSpec spec = model_spec_from_javascript(object);
-    Backend* backend = select_backend(string_field(object, "device", "auto")).backend;
+    const std::shared_ptr<Backend> backend = select_backend(string_field(object, "device", "auto")).backend;
     return start_job(info.Env(),
                      [opened, spec, backend](Job&) -> Finish {
                        // A file whose layers claim more than its tensors hold must not make us ask for that much

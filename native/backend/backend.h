@@ -2,7 +2,8 @@
 // here; layers, losses and optimizers say what, a backend says how. All matrices are row-major float32 unless stated,
 // all pointers are memory of this backend, m is the number of examples. Operations on one backend are ordered (a queue
 // on CUDA, synchronous on the CPU); `download` waits. Operations may be called from any one thread at a time per object
-// graph; the CPU backend itself may be used from several threads at once.
+// graph; the CPU backend itself may be used from several threads at once. A backend that a shared_ptr owns lives as
+// long as anybody has memory of it (tensor/buffer.h); each model on a GPU has its own.
 #pragma once
 
 #include <cstddef>
@@ -49,7 +50,7 @@ class LossKernel {
                                   double* value, float* gradient) = 0;
 };
 
-class Backend {
+class Backend : public std::enable_shared_from_this<Backend> {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;  // "cpu" or "cuda"
@@ -165,10 +166,11 @@ class Backend {
 Backend& cpu_backend();
 
 struct BackendChoice {
-  Backend* backend;
+  std::shared_ptr<Backend> backend;
   std::string reason;  // why CUDA was not used when `auto` fell back to the CPU; empty if it was, or was not asked for
 };
-// device: "auto" | "cpu" | "cuda". "cuda" throws ERR_ONELOGIT_DEVICE_UNAVAILABLE with the one-sentence reason.
+// device: "auto" | "cpu" | "cuda". On a GPU each call makes a backend. "cuda" throws ERR_ONELOGIT_DEVICE_UNAVAILABLE
+// with the one-sentence reason.
 BackendChoice select_backend(const std::string& device);
 
 }  // namespace onelogit

@@ -161,9 +161,9 @@ std::shared_ptr<const ClassifierWeights> ClassifierWeights::load(std::shared_ptr
   return weights;
 }
 
-std::shared_ptr<const ClassifierWeights> ClassifierWeights::snapshot(const Model& model,
+std::shared_ptr<const ClassifierWeights> ClassifierWeights::snapshot(const Model& model, Backend& backend,
                                                                      std::optional<ClassStorage> storage) {
-  Backend& backend = model.backend();
+  Backend& from = model.backend();
   const NamedTensor& weight = model.class_weight();
   const NamedTensor* bias = model.class_bias();
   std::vector<HostTensor> copies;
@@ -172,7 +172,7 @@ std::shared_ptr<const ClassifierWeights> ClassifierWeights::snapshot(const Model
     const auto source = std::find_if(tensors.begin(), tensors.end(),
                                      [&](const NamedTensor& candidate) { return candidate.name == tensor.name; });
     HostTensor copy{tensor.name, tensor.shape, std::vector<float>(static_cast<std::size_t>(shape_size(tensor.shape)))};
-    download_float32(backend, *source, 0, shape_size(tensor.shape), copy.values.data());
+    download_float32(from, *source, 0, shape_size(tensor.shape), copy.values.data());
     upload_float32(backend, tensor, 0, shape_size(tensor.shape), copy.values.data());
     copies.push_back(std::move(copy));
   });
@@ -182,10 +182,10 @@ std::shared_ptr<const ClassifierWeights> ClassifierWeights::snapshot(const Model
   std::vector<float> rows;
   for_pieces(matrix, [&](std::int64_t first, std::int64_t count) {
     rows.resize(static_cast<std::size_t>(count * d));
-    download_float32(backend, weight, first * d, count * d, rows.data());
+    download_float32(from, weight, first * d, count * d, rows.data());
     matrix.set_rows(first, count, rows.data());
   });
-  if (bias != nullptr) download_float32(backend, *bias, 0, k, matrix.mutable_bias());
+  if (bias != nullptr) download_float32(from, *bias, 0, k, matrix.mutable_bias());
   const std::shared_ptr<ClassifierWeights> weights(new ClassifierWeights(std::move(trunk), std::move(matrix)));
   weights->trunk_tensors_ = std::move(copies);
   weights->weight_name_ = weight.name;

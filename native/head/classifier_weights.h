@@ -33,8 +33,9 @@ class ClassifierWeights {
   static std::shared_ptr<const ClassifierWeights> head(const SafetensorsFile& weight_file, const std::string& weight,
                                                        const SafetensorsFile* bias_file, const std::string& bias,
                                                        ClassStorage storage = ClassStorage::float32);
-  // A snapshot: what happens to the model afterwards changes nothing here. Empty: as the model stores it.
-  static std::shared_ptr<const ClassifierWeights> snapshot(const Model& model, std::optional<ClassStorage> storage);
+  // A snapshot on `backend`: what happens to the model afterwards changes nothing here. Storage empty: the model's.
+  static std::shared_ptr<const ClassifierWeights> snapshot(const Model& model, Backend& backend,
+                                                           std::optional<ClassStorage> storage);
 
   const Trunk& trunk() const { return trunk_; }
   const ClassMatrix& matrix() const { return matrix_; }

@@ -14,7 +14,8 @@ std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floa
 }  // namespace
 
 Trunk::Trunk(const ModelSpec& spec, const Preprocessing& preprocessing, Backend& backend, const Fill& fill)
-    : backend_(backend),
+    : owner_(backend.weak_from_this().lock()),
+      backend_(backend),
       preprocessing_(preprocessing),
       input_(input_kind(spec)),
       input_size_(shape_size(spec.input_shape)),

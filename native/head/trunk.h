@@ -60,6 +60,7 @@ class Trunk {
   void fold(Step& dense, const Step& batch_norm, float epsilon);
   const float* forward(std::int64_t m, Scratch& scratch) const;
 
+  std::shared_ptr<Backend> owner_;  // of the backend, if it has one
   Backend& backend_;
   Preprocessing preprocessing_;
   InputKind input_;

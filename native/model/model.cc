@@ -53,7 +53,8 @@ PreprocessingView Preprocessing::view() const {
 
 struct Model::Implementation {
   Implementation(const ModelSpec& model_spec, Backend& model_backend)
-      : backend(model_backend),
+      : owner(model_backend.weak_from_this().lock()),
+        backend(model_backend),
         spec(model_spec),
         layers(make_layers(spec)),
         store(backend, layers, last_dense_layer(spec), spec.seed),
@@ -73,6 +74,7 @@ struct Model::Implementation {
     return *training;
   }
 
+  std::shared_ptr<Backend> owner;  // of the backend, if it has one
   Backend& backend;
   ModelSpec spec;
   Layers layers;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <utility>
 
 #include "backend/backend.h"
@@ -13,7 +14,10 @@ class Buffer {
   Buffer() = default;
   // 64-byte aligned, zero-filled memory of `backend`. Throws ERR_ONELOGIT_OUT_OF_MEMORY.
   Buffer(Backend& backend, std::size_t bytes)
-      : backend_(&backend), data_(bytes ? backend.allocate(bytes) : nullptr), bytes_(bytes) {}
+      : owner_(backend.weak_from_this().lock()),
+        backend_(&backend),
+        data_(bytes ? backend.allocate(bytes) : nullptr),
+        bytes_(bytes) {}
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
     Buffer moved(std::move(other));
@@ -35,11 +39,13 @@ class Buffer {
 
  private:
   void swap(Buffer& other) noexcept {
+    std::swap(owner_, other.owner_);
     std::swap(backend_, other.backend_);
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
   }
 
+  std::shared_ptr<Backend> owner_;  // null: the backend lives as long as the process, or as its user sees to
   Backend* backend_ = nullptr;
   void* data_ = nullptr;
   std::size_t bytes_ = 0;

@@ -1,4 +1,5 @@
 /** `onelogit info`: what a model file holds, or what this machine offers. */
+import type { BackendInfo } from '../backend.js';
 import type { Loss } from '../losses.js';
 import { defineCommand } from './command.js';
 import { count } from './output.js';
@@ -28,12 +29,18 @@ export const command = defineCommand(
         ['onelogit', `${backend.version}, Node ${machine.node}, ${machine.system}`],
         ['processor', `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB`],
         ['computes with', `${cpu.blas} matrix products, ${cpu.simd}, ${cpu.threads} threads`],
-        ['GPU', cuda.available ? cuda.devices.map(String).join(', ') : `not used: ${cuda.reason}`],
+        ['GPU', gpuText(cuda)],
       ];
       return [...(model === undefined ? [] : [modelText(model), '']), columns(lines)].join('\n');
     });
   },
 );
+
+function gpuText(cuda: BackendInfo['cuda']): string {
+  if (!cuda.available) return `not used: ${cuda.reason}`;
+  const devices = cuda.devices.map(({ name, memoryGiB }) => `${name}, ${memoryGiB} GiB`).join('; ');
+  return `${devices} (CUDA ${cuda.runtime}, driver for ${cuda.driver}, ${cuda.cublas})`;
+}
 
 function columns(lines: readonly (readonly [string, string])[]): string {
   const width = Math.max(...lines.map(([name]) => name.length));

@@ -19,7 +19,7 @@ std::string code_of(const std::string& device) {
 }
 
 TEST_CASE("devices by name") {
-  CHECK(select_backend("cpu").backend == &cpu_backend());
+  CHECK(select_backend("cpu").backend.get() == &cpu_backend());
   CHECK(select_backend("cpu").reason.empty());
   CHECK(select_backend("auto").backend->name() == "cpu");
   CHECK(select_backend("auto").reason == "this build has no CUDA support");

@@ -113,7 +113,7 @@ TEST_CASE("classifier weights: a snapshot, a file and a file of the file give th
       bytes.push_back(static_cast<std::uint8_t>(random()));
       floats.push_back(static_cast<float>(bytes.back()));
     }
-    const auto snapshot = ClassifierWeights::snapshot(model, std::nullopt);
+    const auto snapshot = ClassifierWeights::snapshot(model, cpu_backend(), std::nullopt);
     const std::vector<float> expected = logits(model, floats.data(), ExampleType::float32, m);
     CHECK(close(scores(*snapshot, floats.data(), ExampleType::float32, m), expected));
     CHECK(close(scores(*snapshot, bytes.data(), ExampleType::uint8, m), expected));

@@ -32,7 +32,7 @@ Made made(float value, std::int64_t classes = 3, std::int64_t features = 4) {
   upload_float32(cpu_backend(), tensors[0], 0, classes * features, weight.data());
   upload_float32(cpu_backend(), tensors[1], 0, classes, bias.data());
   auto generation = Generation::shared({});
-  generation->weights = ClassifierWeights::snapshot(model, std::nullopt);
+  generation->weights = ClassifierWeights::snapshot(model, cpu_backend(), std::nullopt);
   generation->thresholds.assign(static_cast<std::size_t>(classes), value);
   return generation;
 }

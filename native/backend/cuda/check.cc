@@ -1,4 +1,5 @@
-#include "backend/cuda/launch.h"
+#include "backend/cuda/check.h"
+
 #include "error.h"
 
 namespace onelogit::cuda {

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <utility>
 
-#include "backend/cuda/launch.h"
+#include "backend/cuda/check.h"
 
 namespace onelogit::cuda {
 

@@ -7,10 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace onelogit::cuda {
+#include "backend/cuda/check.h"
+#include "backend/cuda/grid.h"
 
-// Throws the error of a CUDA call, naming `what`: ERR_ONELOGIT_OUT_OF_MEMORY or ERR_ONELOGIT_CUDA.
-void check(cudaError_t error, const char* what);
+namespace onelogit::cuda {
 
 // Kernel arguments are converted to the kernel's parameters, as in a call. A launch that was refused is thrown here;
 // what goes wrong while it runs, by the next call that waits.
@@ -37,14 +37,6 @@ __device__ __forceinline__ T* dynamic_shared() {
   extern __shared__ __align__(16) unsigned char onelogit_dynamic_shared[];
   return reinterpret_cast<T*>(onelogit_dynamic_shared);
 #endif
-}
-
-constexpr unsigned block_threads = 256;
-
-// Blocks for `size` elements at one thread each; kernels stride over what is left.
-inline unsigned grid_for(std::int64_t size, std::int64_t per_block = block_threads, std::int64_t most = 65535) {
-  const std::int64_t blocks = (size + per_block - 1) / per_block;
-  return static_cast<unsigned>(blocks < 1 ? 1 : blocks < most ? blocks : most);
 }
 
 // for (i = first_index(); i < size; i += index_stride()) visits every element once.

@@ -1,6 +1,6 @@
 #include "backend/cuda/pinned_staging.h"
 
-#include "backend/cuda/launch.h"
+#include "backend/cuda/check.h"
 
 namespace onelogit::cuda {
 namespace {

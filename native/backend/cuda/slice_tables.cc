@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/cuda/launch.h"
+#include "backend/cuda/check.h"
+#include "backend/cuda/grid.h"
 
 namespace onelogit::cuda {
 namespace {
