@@ -462,7 +462,8 @@ describe('a loss that is not finite', () => {
     await expect(model.fit(dataset, usual())).rejects.toMatchObject({
       name: 'OneLogitError',
       code: 'ERR_ONELOGIT_LOSS_NOT_FINITE',
-      message: expect.stringMatching(/for step \d+ but received NaN: .*example 100/),
+      // On a GPU the losses of many steps are read at once, when their batches are gone.
+      message: expect.stringMatching(model.device === 'cpu' ? /for step \d+ but received NaN: .*example 100/ : /for step \d+ but received NaN/),
     });
     expect(model.busy).toBe(false);
   });
