@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -48,6 +49,23 @@ class LossKernel {
   // may be null: value only). `step` selects the noise draws of sampled nce. m may vary up to the planned maximum.
   virtual void value_and_gradient(const float* logits, const std::int32_t* labels, std::int64_t m, std::uint64_t step,
                                   double* value, float* gradient) = 0;
+};
+
+// Runs the steps of one training.
+class StepRunner {
+ public:
+  virtual ~StepRunner() = default;
+  // `body` queues the operations of step number `step`, from 0. A device may queue again what an earlier body queued
+  // for as many examples, without calling this one: nothing outside may rely on its being called, and operations may
+  // get what differs between steps only as their `step` and `learning_rate`, or in device memory.
+  virtual void run(std::int64_t examples, std::uint64_t step, float learning_rate,
+                   const std::function<void()>& body) = 0;
+};
+
+// How a backend's steps were run so far; where replaying is nothing to gain by (the CPU), nothing is counted.
+struct StepUse {
+  std::uint64_t plain = 0, replayed = 0;  // operation by operation; as a whole
+  std::string refusal;                    // why steps could not be kept for replay; empty: they could
 };
 
 class Backend : public std::enable_shared_from_this<Backend> {
@@ -141,6 +159,10 @@ class Backend : public std::enable_shared_from_this<Backend> {
   // `gradient_scale` is one device float32 that multiplies every gradient, or null.
   virtual void optimizer_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step,
                               std::span<const ParameterSlice> slices, const float* gradient_scale) = 0;
+
+  // To be gone when memory is released that its steps used.
+  virtual std::unique_ptr<StepRunner> make_step_runner() = 0;
+  virtual StepUse step_use() const = 0;
 
   // ---- data ----
   // out (m×features float32, device) = preprocessed rows of `source` (host memory, n×features of `type`) named by

@@ -19,6 +19,12 @@
 namespace onelogit {
 namespace {
 
+// What a step leaves behind, in device memory.
+struct Outcome {
+  double loss;
+  std::int64_t correct;
+};
+
 class Run {
  public:
   Run(Model& model, const TrainOptions& options, const TrainHooks& hooks)
@@ -35,6 +41,7 @@ class Run {
     if (state_.prior_bias_applied && !model_.trained) set_class_bias({});
     // After an exception too: the model holds the weights of the latest step.
     if (last_layer_) last_layer_->catch_up();
+    steps_.reset();
     model_.release_training();
     model_.tensors_changed();
   }
@@ -55,6 +62,8 @@ class Run {
   void set_class_bias(const std::vector<float>& values);
   void fix_preprocessing(ExampleType type);
   void step(const Batch& batch);
+  void queue_step(const Batch& batch);
+  void keep_outcome();
   void collect(const Batch& batch);
   void checkpoint();
   void check_parameters();
@@ -68,11 +77,11 @@ class Run {
   std::int64_t check_every_;
   TrainingState state_;
   std::optional<LastLayer> last_layer_;
-  Buffer labels_, values_, counts_, clip_scale_;
-  std::vector<double> host_values_;
-  std::vector<std::int64_t> host_counts_;
+  Buffer labels_, outcome_, outcomes_, clip_scale_;  // outcomes_: of the steps not yet collected
+  std::vector<Outcome> host_outcomes_;
   std::int64_t collected_ = 0;  // steps whose loss has been read
   std::optional<ProgressReporter> progress_;
+  std::unique_ptr<StepRunner> steps_;  // after the memory that its steps use: it goes first
 };
 
 // Class counts for unigram noise. A streamed source is read once, in order. False: cancelled.
@@ -133,11 +142,11 @@ TrainResult Run::go() {
   const std::int64_t validation_rows = options_.validation ? Validation::rows(model_, options_, loss_) : 0;
   last_layer_.emplace(model_, options_, loss_, validation_rows);
   labels_ = Buffer(backend_, static_cast<std::size_t>(m) * sizeof(std::int32_t));
-  values_ = Buffer(backend_, static_cast<std::size_t>(check_every_) * sizeof(double));
-  counts_ = Buffer(backend_, static_cast<std::size_t>(check_every_) * sizeof(std::int64_t));
+  outcome_ = Buffer(backend_, sizeof(Outcome));
+  outcomes_ = Buffer(backend_, static_cast<std::size_t>(check_every_) * sizeof(Outcome));
   clip_scale_ = Buffer(backend_, sizeof(float));
-  host_values_.resize(static_cast<std::size_t>(check_every_));
-  host_counts_.resize(static_cast<std::size_t>(check_every_));
+  host_outcomes_.resize(static_cast<std::size_t>(check_every_));
+  steps_ = backend_.make_step_runner();
   if (options_.training->in_memory().inputs != nullptr) fix_preprocessing(options_.training->in_memory().type);
   if (options_.resume_path.empty()) {
     apply_prior_bias();
@@ -209,17 +218,27 @@ TrainResult Run::go() {
 }
 
 void Run::step(const Batch& batch) {
-  const std::int64_t m = batch.count, at = state_.step;
-  const auto number = static_cast<std::uint64_t>(at);
+  const std::int64_t m = batch.count;
   load_input(backend_, input_kind(model_.spec()), batch.inputs, batch.type, batch.rows, m, model_.input_size(),
              model_.preprocessing->view(), {batch.indices}, model_.training_input());
   backend_.upload(labels_.data(), batch.labels, static_cast<std::size_t>(m) * sizeof(std::int32_t));
-  const auto* labels = labels_.as<std::int32_t>();
-  const std::int64_t slot = at - collected_;
-  const auto rate = static_cast<float>(learning_rate(at));
-  last_layer_->run(labels, m, number, rate, values_.as<double>() + slot, counts_.as<std::int64_t>() + slot);
+  steps_->run(m, static_cast<std::uint64_t>(state_.step), static_cast<float>(learning_rate(state_.step)),
+              [&] { queue_step(batch); });
+  if (check_every_ > 1) keep_outcome();
+  ++state_.step;
+  mark_changed();
+}
+
+// What StepRunner may replay.
+void Run::queue_step(const Batch& batch) {
+  const std::int64_t m = batch.count;
+  const auto number = static_cast<std::uint64_t>(state_.step);
+  const auto rate = static_cast<float>(learning_rate(state_.step));
+  auto* const outcome = outcome_.as<Outcome>();
+  last_layer_->run(labels_.as<std::int32_t>(), m, number, rate, &outcome->loss, &outcome->correct);
   // Where reading costs nothing a broken batch is found before it reaches the weights.
   if (check_every_ == 1) {
+    keep_outcome();
     ++state_.step;
     collect(batch);
     --state_.step;
@@ -234,19 +253,19 @@ void Run::step(const Batch& batch) {
   }
   last_layer_->update(rate, number, scale);
   backend_.optimizer_step(optimizer, rate, number + 1, slices, scale);
-  state_.step = at + 1;
-  mark_changed();
+}
+
+void Run::keep_outcome() {
+  backend_.copy(outcomes_.as<Outcome>() + (state_.step - collected_), outcome_.data(), sizeof(Outcome));
 }
 
 // Reads the losses of the steps since the last call.
 void Run::collect(const Batch& batch) {
   const std::int64_t count = state_.step - collected_;
   if (count == 0) return;
-  backend_.download(host_values_.data(), values_.data(), static_cast<std::size_t>(count) * sizeof(double));
-  backend_.download(host_counts_.data(), counts_.data(), static_cast<std::size_t>(count) * sizeof(std::int64_t));
+  backend_.download(host_outcomes_.data(), outcomes_.data(), static_cast<std::size_t>(count) * sizeof(Outcome));
   for (std::int64_t i = 0; i < count; ++i) {
-    const double value = host_values_[static_cast<std::size_t>(i)];
-    const std::int64_t correct = host_counts_[static_cast<std::size_t>(i)];
+    const auto [value, correct] = host_outcomes_[static_cast<std::size_t>(i)];
     if (!std::isfinite(value)) {
       if (i + 1 == count) model_.restore_running_statistics();
       not_finite(collected_ + i, std::isnan(value) ? "NaN" : "infinity", i + 1 == count ? &batch : nullptr);

@@ -494,7 +494,7 @@ TEST_CASE(
   queued.downloads = 0;
   const TrainResult result = train(deferred, options, {});
   // Two reads per 32 steps, and the tensors once at the end.
-  CHECK(queued.downloads == 2 * 4 + static_cast<std::int64_t>(deferred.tensors().size()));
+  CHECK(queued.downloads == 4 + static_cast<std::int64_t>(deferred.tensors().size()));
   CHECK(same_bits(tensors_of(direct), tensors_of(deferred)));
   CHECK(result.final_loss == expected.final_loss);
   CHECK(result.final_accuracy == expected.final_accuracy);

@@ -28,12 +28,13 @@ void measure(std::int64_t m, std::int64_t k) {
   const cuda::DeviceBuffer<float> gradient(size, "the gradient");
   const auto labels = random_labels(static_cast<std::size_t>(m), k);
   const cuda::DeviceBuffer<double> value(1, "the value");
+  cuda::Step step(nullptr);
   for (const LossKind kind :
        {LossKind::cross_entropy, LossKind::max_margin, LossKind::self_normalization, LossKind::nce,
         LossKind::binary_cross_entropy, LossKind::batch_cross_entropy, LossKind::batch_max_margin}) {
     LossSpec spec;
     spec.kind = kind;
-    const auto loss = cuda::make_cuda_loss(nullptr, spec, k, m);
+    const auto loss = cuda::make_cuda_loss(nullptr, step, spec, k, m);
     const std::function<void()> ours = [&] {
       loss->value_and_gradient(logits.data(), labels.data(), m, 0, value.data(), gradient.data());
     };

@@ -63,6 +63,9 @@ class CpuBackend : public Backend {
   void optimizer_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step,
                       std::span<const ParameterSlice> slices, const float* gradient_scale) override;
 
+  std::unique_ptr<StepRunner> make_step_runner() override;
+  StepUse step_use() const override { return {}; }
+
   void load_examples(const void* source, ExampleType type, const std::int64_t* indices, std::int64_t m,
                      std::int64_t features, const PreprocessingView& preprocessing, float* out) override;
   void load_indices(const std::int32_t* source, const std::int64_t* rows, std::int64_t m, std::int64_t length,

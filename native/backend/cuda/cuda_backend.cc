@@ -155,7 +155,8 @@ void CudaBackend::relu_backward(const float* y, const float* dy, float* dx, std:
 }
 void CudaBackend::dropout(const float* x, float* y, std::int64_t size, float rate, std::uint64_t seed,
                           std::uint64_t step) {
-  cuda::dropout(stream_, x, y, size, rate, seed, step);
+  queue_->step.set(step);
+  cuda::dropout(stream_, x, y, size, rate, seed, queue_->step.values());
 }
 void CudaBackend::softmax_forward(const float* x, float* y, std::int64_t m, std::int64_t n) {
   cuda::softmax_forward(stream_, x, y, m, n);
@@ -175,7 +176,7 @@ std::unique_ptr<EmbeddingTraining> CudaBackend::make_embedding_training(const Pa
 
 std::unique_ptr<LossKernel> CudaBackend::make_loss(const LossSpec& spec, std::int64_t classes,
                                                    std::int64_t max_examples) {
-  return cuda::make_cuda_loss(stream_, spec, classes, max_examples);
+  return cuda::make_cuda_loss(stream_, queue_->step, spec, classes, max_examples);
 }
 
 std::unique_ptr<LinearLossKernel> CudaBackend::make_linear_loss(const LossSpec& spec, std::int64_t max_examples,
@@ -194,7 +195,12 @@ void CudaBackend::clip_scale(std::span<const ParameterSlice> slices, float clip_
 }
 void CudaBackend::optimizer_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step,
                                  std::span<const ParameterSlice> slices, const float* gradient_scale) {
-  optimizer_.step(stream_, spec, learning_rate, step, slices.data(), slices.size(), gradient_scale);
+  queue_->step.set(step - 1, learning_rate);  // there it counts from 0
+  optimizer_.step(stream_, spec, queue_->step.values(), slices.data(), slices.size(), gradient_scale);
+}
+
+std::unique_ptr<StepRunner> CudaBackend::make_step_runner() {
+  return std::make_unique<cuda::StepGraph>(*queue_, step_log_);
 }
 
 void CudaBackend::load_examples(const void* source, ExampleType type, const std::int64_t* indices, std::int64_t m,

@@ -9,6 +9,7 @@
 #include "backend/cuda/example_loader.h"
 #include "backend/cuda/optimizer.h"
 #include "backend/cuda/queue.h"
+#include "backend/cuda/step_graph.h"
 
 namespace onelogit {
 
@@ -72,6 +73,9 @@ class CudaBackend : public Backend {
   void optimizer_step(const OptimizerSpec& spec, float learning_rate, std::uint64_t step,
                       std::span<const ParameterSlice> slices, const float* gradient_scale) override;
 
+  std::unique_ptr<StepRunner> make_step_runner() override;
+  StepUse step_use() const override { return step_log_.use(); }
+
   void load_examples(const void* source, ExampleType type, const std::int64_t* indices, std::int64_t m,
                      std::int64_t features, const PreprocessingView& preprocessing, float* out) override;
   void load_indices(const std::int32_t* source, const std::int64_t* rows, std::int64_t m, std::int64_t length,
@@ -85,6 +89,7 @@ class CudaBackend : public Backend {
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<cuda::Queue> queue_;
   cuda::Optimizer optimizer_;
+  cuda::StepLog step_log_;
   cuda::ExampleLoader loader_;
   std::mutex widened_mutex_;
   cuda::DeviceBuffer<float> widened_;  // rows of a bfloat16 weight

@@ -21,7 +21,8 @@ __global__ void relu_backward_kernel(const float* y, const float* dy, float* dx,
 
 // One thread makes the four words of a group of four elements.
 __global__ void dropout_kernel(const float* x, float* y, std::int64_t size, std::uint32_t threshold, float scale,
-                               std::uint64_t seed, std::uint64_t step) {
+                               std::uint64_t seed, const StepValues* values) {
+  const std::uint64_t step = values->number;
   for (std::int64_t group = first_index(); group * 4 < size; group += index_stride()) {
     const PhiloxWords random = philox4x32(seed, static_cast<std::uint64_t>(group), step);
     for (std::int64_t word = 0; word < 4 && group * 4 + word < size; ++word) {
@@ -75,7 +76,7 @@ void relu_backward(cudaStream_t stream, const float* y, const float* dy, float* 
 }
 
 void dropout(cudaStream_t stream, const float* x, float* y, std::int64_t size, float rate, std::uint64_t seed,
-             std::uint64_t step) {
+             const StepValues* values) {
   if (size == 0) return;
   if (rate >= 1.0f) {
     launch("dropout", zero_kernel, grid_for(size), block_threads, 0, stream, y, size);
@@ -85,7 +86,7 @@ void dropout(cudaStream_t stream, const float* x, float* y, std::int64_t size, f
   const auto threshold = static_cast<std::uint32_t>(static_cast<double>(rate) * 4294967296.0);
   const auto scale = static_cast<float>(1.0 / (1.0 - static_cast<double>(rate)));
   launch("dropout", dropout_kernel, grid_for((size + 3) / 4), block_threads, 0, stream, x, y, size, threshold, scale,
-         seed, step);
+         seed, values);
 }
 
 void softmax_forward(cudaStream_t stream, const float* x, float* y, std::int64_t m, std::int64_t n) {

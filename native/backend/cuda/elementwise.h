@@ -6,12 +6,14 @@
 
 #include <cstdint>
 
+#include "backend/cuda/step_values.h"
+
 namespace onelogit::cuda {
 
 void relu_forward(cudaStream_t stream, const float* x, float* y, std::int64_t size);
 void relu_backward(cudaStream_t stream, const float* y, const float* dy, float* dx, std::int64_t size);
 void dropout(cudaStream_t stream, const float* x, float* y, std::int64_t size, float rate, std::uint64_t seed,
-             std::uint64_t step);
+             const StepValues* values);
 void softmax_forward(cudaStream_t stream, const float* x, float* y, std::int64_t m, std::int64_t n);
 void softmax_backward(cudaStream_t stream, const float* y, const float* dy, float* dx, std::int64_t m, std::int64_t n);
 

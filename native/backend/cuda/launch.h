@@ -18,8 +18,7 @@ template <class... Parameters, class... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
             cudaStream_t stream, Arguments... arguments) {
 #if defined(ONELOGIT_CUDA_HOST)
-  static_cast<void>(stream);
-  ::cuda_host::run(grid, block, shared_bytes, [&] { kernel(static_cast<Parameters>(arguments)...); });
+  ::cuda_host::launch(stream, grid, block, shared_bytes, [=] { kernel(static_cast<Parameters>(arguments)...); });
 #else
   // clang-format off
   kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);

@@ -30,10 +30,26 @@ __device__ __forceinline__ void store_four(float* p, const Four& four, std::int6
     if (at + k < size) p[at + k] = four.at[k];
 }
 
+__device__ __forceinline__ void take(const OptimizerStep& step, Sgd& rule) { rule.step = step.sgd; }
+__device__ __forceinline__ void take(const OptimizerStep& step, SgdMomentum& rule) { rule.step = step.sgd; }
+__device__ __forceinline__ void take(const OptimizerStep& step, Adam& rule) { rule.step = step.adam; }
+
+// Powers in float64 are slow on many GPUs: taken once, and not by every block. One thread.
+__global__ void prepare_step_kernel(OptimizerSpec spec, const StepValues* values, OptimizerStep* step) {
+  const float learning_rate = values->learning_rate;
+  const std::uint64_t number = values->number + 1;
+  if (spec.kind == OptimizerKind::sgd) step->sgd = make_sgd_step(spec, learning_rate);
+  if (spec.kind == OptimizerKind::adam) step->adam = make_adam_step(spec, learning_rate, number);
+  if (spec.kind == OptimizerKind::adamw) step->adam = make_adamw_step(spec, learning_rate, number);
+}
+
 // A block for a chunk; chunks beyond the grid follow.
 template <class Rule>
-__global__ void step_kernel(const ParameterSlice* chunks, std::int64_t count, const float* gradient_scale, Rule rule) {
+__global__ void step_kernel(const ParameterSlice* chunks, std::int64_t count, const float* gradient_scale,
+                            const OptimizerStep* step) {
   const float scale = gradient_scale == nullptr ? 1.0f : *gradient_scale;
+  Rule rule;
+  take(*step, rule);
   for (std::int64_t c = blockIdx.x; c < count; c += gridDim.x) {
     const ParameterSlice chunk = chunks[c];
     bool aligned = is_aligned<4>(chunk.value) && is_aligned<4>(chunk.gradient);
@@ -82,13 +98,6 @@ __global__ void clip_scale_kernel(const double* sums, std::int64_t count, const 
   *scale = factor > 1.0 ? 1.0f : static_cast<float>(factor);  // NaN stays NaN
 }
 
-template <class Rule>
-void launch_step(cudaStream_t stream, const SliceTable& table, const float* gradient_scale, const Rule& rule) {
-  const auto count = static_cast<std::int64_t>(table.chunks.size());
-  launch("optimizer_step", step_kernel<Rule>, grid_for(count, 1), block_threads, 0, stream, table.chunks.data(), count,
-         gradient_scale, rule);
-}
-
 }  // namespace
 
 void Optimizer::clip_scale(cudaStream_t stream, const ParameterSlice* slices, std::size_t count, float clip_norm,
@@ -103,23 +112,19 @@ void Optimizer::clip_scale(cudaStream_t stream, const ParameterSlice* slices, st
          scale);
 }
 
-void Optimizer::step(cudaStream_t stream, const OptimizerSpec& spec, float learning_rate, std::uint64_t step,
+void Optimizer::step(cudaStream_t stream, const OptimizerSpec& spec, const StepValues* values,
                      const ParameterSlice* slices, std::size_t count, const float* gradient_scale) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const SliceTable& table = tables_.of(stream, slices, count);
-  if (table.chunks.size() == 0) return;
-  switch (spec.kind) {
-    case OptimizerKind::sgd:
-      if (optimizer_state_count(spec) == 1)
-        launch_step(stream, table, gradient_scale, SgdMomentum{make_sgd_step(spec, learning_rate)});
-      else
-        launch_step(stream, table, gradient_scale, Sgd{make_sgd_step(spec, learning_rate)});
-      return;
-    case OptimizerKind::adam:
-      return launch_step(stream, table, gradient_scale, Adam{make_adam_step(spec, learning_rate, step)});
-    case OptimizerKind::adamw:
-      return launch_step(stream, table, gradient_scale, Adam{make_adamw_step(spec, learning_rate, step)});
-  }
+  const auto chunks = static_cast<std::int64_t>(table.chunks.size());
+  if (chunks == 0) return;
+  if (step_.size() == 0) step_ = DeviceBuffer<OptimizerStep>(1, "a step of an optimizer");
+  launch("optimizer_step", prepare_step_kernel, 1, 1, 0, stream, spec, values, step_.data());
+  auto* const kernel = spec.kind != OptimizerKind::sgd    ? step_kernel<Adam>
+                       : optimizer_state_count(spec) == 1 ? step_kernel<SgdMomentum>
+                                                          : step_kernel<Sgd>;
+  launch("optimizer_step", kernel, grid_for(chunks, 1), block_threads, 0, stream, table.chunks.data(), chunks,
+         gradient_scale, step_.data());
 }
 
 }  // namespace onelogit::cuda

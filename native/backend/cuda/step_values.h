@@ -23,6 +23,8 @@ class Step {
   // For the launches that follow on the stream.
   void set(std::uint64_t number);
   void set(std::uint64_t number, float learning_rate);
+  // While launches are captured, to be replayed for other steps: setting other values throws ERR_ONELOGIT_INTERNAL.
+  void hold(bool held) { is_held_ = held; }
 
   const StepValues* values() const { return values_.data(); }  // device memory
 
@@ -32,7 +34,7 @@ class Step {
   cudaStream_t stream_;
   DeviceBuffer<StepValues> values_;
   StepValues written_{};
-  bool is_written_ = false;
+  bool is_written_ = false, is_held_ = false;
 };
 
 }  // namespace onelogit::cuda

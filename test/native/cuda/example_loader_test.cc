@@ -15,8 +15,8 @@ using test::random_values;
 
 // While one exists, copies from pinned memory happen as late as they may.
 struct LateCopies {
-  LateCopies() { cuda_host::delay_copies(true); }
-  ~LateCopies() { cuda_host::delay_copies(false); }
+  LateCopies() { cuda_host::delay_work(cuda_host::Delay::all); }
+  ~LateCopies() { cuda_host::delay_work(cuda_host::Delay::none); }
 };
 
 constexpr std::int64_t rows_of_source = 11;

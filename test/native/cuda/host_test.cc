@@ -8,6 +8,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <functional>
 #include <numeric>
 
 #include "backend/cuda/launch.h"
@@ -134,6 +135,99 @@ TEST_CASE("cuda host: copies know which side memory is on, and memory ends") {
   CHECK(cudaMalloc(&memory, 2048) == cudaErrorMemoryAllocation);
   CHECK_THROWS(cuda::check(cudaGetLastError(), "a test"));
   cuda_host::limit_memory(0);
+}
+
+// Streams of a test, gone at its end.
+struct TwoStreams {
+  cudaStream_t first = nullptr, second = nullptr;
+  TwoStreams() {
+    cuda::check(cudaStreamCreateWithFlags(&first, cudaStreamNonBlocking), "a test");
+    cuda::check(cudaStreamCreateWithFlags(&second, cudaStreamNonBlocking), "a test");
+  }
+  ~TwoStreams() {
+    cuda_host::delay_work(cuda_host::Delay::none);
+    static_cast<void>(cudaStreamDestroy(first));
+    static_cast<void>(cudaStreamDestroy(second));
+  }
+};
+
+__global__ void copy_kernel(const float* from, float* to) { *to = *from; }
+
+// Two batches of one number each come by the first stream and are read on the second one.
+std::vector<float> two_batches(cuda_host::Delay delay, bool wait_for_copy, bool wait_for_use) {
+  TwoStreams streams;
+  DeviceArray<float> raw(1), out(std::vector<float>{0, 0});
+  float* pinned = nullptr;
+  cuda::check(cudaMallocHost(reinterpret_cast<void**>(&pinned), 2 * sizeof(float)), "a test");
+  pinned[0] = 1;
+  pinned[1] = 2;
+  cudaEvent_t copied = nullptr, used = nullptr;
+  cuda::check(cudaEventCreateWithFlags(&copied, cudaEventDisableTiming), "a test");
+  cuda::check(cudaEventCreateWithFlags(&used, cudaEventDisableTiming), "a test");
+  cuda_host::delay_work(delay);
+  for (int batch = 0; batch < 2; ++batch) {
+    if (wait_for_use) cuda::check(cudaStreamWaitEvent(streams.first, used, 0), "a test");
+    cuda::check(cudaMemcpyAsync(raw.data(), pinned + batch, 4, cudaMemcpyHostToDevice, streams.first), "a test");
+    cuda::check(cudaEventRecord(copied, streams.first), "a test");
+    if (wait_for_copy) cuda::check(cudaStreamWaitEvent(streams.second, copied, 0), "a test");
+    launch("copy", copy_kernel, 1, 1, 0, streams.second, raw.data(), out.data() + batch);
+    cuda::check(cudaEventRecord(used, streams.second), "a test");
+  }
+  cuda::check(cudaStreamSynchronize(streams.second), "a test");
+  std::vector<float> result = out.host();
+  cuda_host::delay_work(cuda_host::Delay::none);
+  static_cast<void>(cudaEventDestroy(copied));
+  static_cast<void>(cudaEventDestroy(used));
+  static_cast<void>(cudaFreeHost(pinned));
+  return result;
+}
+
+TEST_CASE("cuda host: streams that do not wait for each other show, one way or the other") {
+  using cuda_host::Delay;
+  const std::vector<float> right{1, 2};
+  for (const Delay delay : {Delay::none, Delay::all, Delay::kernels}) {
+    CHECK(two_batches(delay, true, true) == right);
+    CHECK((two_batches(delay, false, true) == right) == (delay == Delay::none));
+    CHECK((two_batches(delay, true, false) == right) == (delay != Delay::kernels));
+  }
+}
+
+TEST_CASE("cuda host: a graph keeps the arguments of its launches, and what cannot be captured breaks it") {
+  TwoStreams streams;
+  DeviceArray<float> out(std::vector<float>{0, 0, 0, 0});
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  std::int64_t at = 1;
+  const auto begin = [&] {
+    CHECK(cudaStreamBeginCapture(streams.first, cudaStreamCaptureModeThreadLocal) == cudaSuccess);
+  };
+  begin();
+  launch("write", write_kernel, 1, 1, 0, streams.first, out.data(), at);
+  at = 3;
+  CHECK(cudaStreamEndCapture(streams.first, &graph) == cudaSuccess);
+  CHECK(out.host() == std::vector<float>{0, 0, 0, 0});  // nothing has run
+  CHECK(cudaGraphInstantiate(&executable, graph, 0) == cudaSuccess);
+  CHECK(cudaGraphDestroy(graph) == cudaSuccess);
+  CHECK(cudaGraphLaunch(executable, streams.second) == cudaSuccess);
+  CHECK(cudaGraphExecDestroy(executable) == cudaSuccess);
+  CHECK(out.host() == std::vector<float>{0, 1, 0, 0});
+
+  void* memory = nullptr;
+  float host = 0;
+  const std::function<cudaError_t()> forbidden[] = {
+      [&] { return cudaMalloc(&memory, 4); }, [&] { return cudaFree(out.data()); },
+      [&] { return cudaStreamSynchronize(streams.second); },
+      [&] { return cudaMemcpyAsync(&host, out.data(), 4, cudaMemcpyDeviceToHost, streams.first); },
+      [&] { return cudaMemcpyAsync(out.data(), &host, 4, cudaMemcpyHostToDevice, streams.first); }};
+  for (const auto& call : forbidden) {
+    begin();
+    CHECK(call() == cudaErrorStreamCaptureUnsupported);
+    CHECK_THROWS(launch("write", write_kernel, 1, 1, 0, streams.first, out.data(), at));
+    CHECK(cudaStreamEndCapture(streams.first, &graph) == cudaErrorStreamCaptureInvalidated);
+    CHECK(graph == nullptr);
+    static_cast<void>(cudaGetLastError());
+  }
+  CHECK(out.host() == std::vector<float>{0, 1, 0, 0});
 }
 
 }  // namespace

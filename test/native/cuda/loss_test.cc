@@ -64,8 +64,9 @@ Computed on_cuda(const LossSpec& spec, const Problem& problem, std::uint64_t ste
   DeviceArray<float> logits(shifted), gradient(shift + size + 4);
   DeviceArray<std::int32_t> labels(problem.labels);
   DeviceArray<double> values(2);
+  cuda::Step now(nullptr);
   // Room for more examples than come.
-  const auto loss = cuda::make_cuda_loss(nullptr, spec, problem.k, problem.m + 3);
+  const auto loss = cuda::make_cuda_loss(nullptr, now, spec, problem.k, problem.m + 3);
   loss->value_and_gradient(logits.data() + shift, labels.data(), problem.m, step, values.data(),
                            gradient.data() + shift);
   loss->value_and_gradient(logits.data() + shift, labels.data(), problem.m, step, values.data() + 1, nullptr);
@@ -304,8 +305,9 @@ TEST_CASE("cuda losses: NaN and infinities give what they give on the CPU") {
 }
 
 TEST_CASE("cuda losses: one kernel takes batches of any size up to the planned one, and steps draw afresh") {
+  cuda::Step now(nullptr);
   for (const LossSpec& spec : variants(9000)) {
-    const auto loss = cuda::make_cuda_loss(nullptr, spec, 9000, 3);
+    const auto loss = cuda::make_cuda_loss(nullptr, now, spec, 9000, 3);
     for (const std::int64_t m : {3, 1, 2}) {
       const Problem problem = random_problem(m, 9000, static_cast<std::uint32_t>(60 + m));
       DeviceArray<float> logits(problem.logits), gradient(problem.logits.size());
@@ -319,11 +321,12 @@ TEST_CASE("cuda losses: one kernel takes batches of any size up to the planned o
 }
 
 TEST_CASE("cuda losses: too little memory is an error of ours") {
+  cuda::Step now(nullptr);
   cuda_host::limit_memory(1024);
   for (const LossSpec& spec : variants(1000)) {
     std::string code;
     try {
-      static_cast<void>(cuda::make_cuda_loss(nullptr, spec, 1000, 100'000));
+      static_cast<void>(cuda::make_cuda_loss(nullptr, now, spec, 1000, 100'000));
     } catch (const Error& error) {
       code = error.code();
     }

@@ -45,6 +45,7 @@ bool scaled(std::uint64_t step) { return step % 2 == 0; }
 
 std::vector<std::vector<float>> on_cuda(const OptimizerSpec& spec) {
   cuda::Optimizer optimizer;
+  cuda::Step now(nullptr);
   DeviceArray<float> value(random_values(total, 1)), gradient(static_cast<std::size_t>(total + 1)),
       first(std::vector<float>(total, 0.0f)), second(std::vector<float>(total, 0.0f)),
       device_scale(std::vector<float>{scale});
@@ -55,7 +56,8 @@ std::vector<std::vector<float>> on_cuda(const OptimizerSpec& spec) {
     cuda::check(cudaMemcpyAsync(gradient.data() + 1, values.data(), values.size() * sizeof(float),
                                 cudaMemcpyHostToDevice, nullptr),
                 "a test");
-    optimizer.step(nullptr, spec, static_cast<float>(spec.learning_rate), step, slices.data(), slices.size(),
+    now.set(step - 1, static_cast<float>(spec.learning_rate));
+    optimizer.step(nullptr, spec, now.values(), slices.data(), slices.size(),
                    scaled(step) ? device_scale.data() : nullptr);
   }
   return {value.host(), first.host(), second.host()};
@@ -123,11 +125,13 @@ TEST_CASE("cuda clip_scale: NaN and infinity, and squares beyond float32") {
 TEST_CASE("cuda optimizer: steps after the first allocate nothing, and several models keep their tables") {
   const OptimizerSpec spec;
   cuda::Optimizer optimizer;
+  cuda::Step now(nullptr);
+  now.set(0, 0.5f);
   DeviceArray<float> value(std::vector<float>(24, 1.0f)), gradient(std::vector<float>(24, 1.0f)), result(1);
   const auto step = [&](std::int64_t model) {
     const ParameterSlice slice{value.data() + model, gradient.data(), {nullptr, nullptr}, 1};
     optimizer.clip_scale(nullptr, &slice, 1, 1.0f, nullptr, result.data());
-    optimizer.step(nullptr, spec, 0.5f, 1, &slice, 1, nullptr);
+    optimizer.step(nullptr, spec, now.values(), &slice, 1, nullptr);
   };
   for (std::int64_t model = 0; model < 8; ++model) step(model);
   cuda_host::limit_memory(1);
@@ -147,7 +151,9 @@ TEST_CASE("cuda optimizer: longer chunks for larger models") {
   DeviceArray<float> value(std::vector<float>(static_cast<std::size_t>(size), 1.0f)),
       gradient(std::vector<float>(static_cast<std::size_t>(size), 2.0f)), result(1);
   const ParameterSlice slice{value.data(), gradient.data(), {nullptr, nullptr}, size};
-  optimizer.step(nullptr, OptimizerSpec(), 0.25f, 1, &slice, 1, nullptr);
+  cuda::Step now(nullptr);
+  now.set(0, 0.25f);
+  optimizer.step(nullptr, OptimizerSpec(), now.values(), &slice, 1, nullptr);
   CHECK(value.host() == std::vector<float>(static_cast<std::size_t>(size), 0.5f));
 }
 

@@ -13,8 +13,12 @@ struct Order {
   std::uint64_t seed = 0;
 };
 inline void set_order(Order) {}
-inline void delay_copies(bool) {}
-inline std::size_t waits() { return 0; }  // which nobody counts here
+enum class Delay { none, all, kernels };
+inline void delay_work(Delay) {}
+struct Counts {
+  std::int64_t allocations, frees, waits, launches, graph_launches;
+};
+inline Counts counts() { return {}; }  // nobody counts here
 
 // Anything but 0 takes all of the GPU's free memory, however little the next allocation asks for; 0 gives it back.
 void limit_memory(std::size_t bytes);

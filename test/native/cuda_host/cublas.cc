@@ -32,14 +32,18 @@ double element(const void* matrix, CublasType type, CublasCompute compute, std::
 }
 
 CublasStatus create(CublasHandle* handle) {
-  *handle = reinterpret_cast<CublasHandle>(new char);
+  *handle = reinterpret_cast<CublasHandle>(new cudaStream_t{nullptr});
   return success;
 }
 CublasStatus destroy(CublasHandle handle) {
-  delete reinterpret_cast<char*>(handle);
+  delete reinterpret_cast<cudaStream_t*>(handle);
   return success;
 }
-CublasStatus set_stream(CublasHandle handle, cudaStream_t) { return handle == nullptr ? not_initialized : success; }
+CublasStatus set_stream(CublasHandle handle, cudaStream_t stream) {
+  if (handle == nullptr) return not_initialized;
+  *reinterpret_cast<cudaStream_t*>(handle) = stream;
+  return success;
+}
 CublasStatus set_workspace(CublasHandle handle, void* memory, std::size_t bytes) {
   if (handle == nullptr) return not_initialized;
   return bytes == 0 || cuda_host::is_device_memory(memory) ? success : invalid_value;
@@ -58,29 +62,30 @@ CublasStatus gemm(CublasHandle handle, CublasOperation a_operation, CublasOperat
   if (!cuda_host::is_device_memory(c) ||
       (k > 0 && (!cuda_host::is_device_memory(a) || !cuda_host::is_device_memory(b))))
     return invalid_value;
-  cuda_host::finish_copies();
-  const cuda_host::DeviceAccess access;
   const float scale = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
-  auto* const to = static_cast<float*>(c);
-  const auto size = [](int x) { return static_cast<std::size_t>(x); };
-  // Gathered once, so that the innermost loop reads memory in order.
-  std::vector<double> columns(size(n) * size(k)), row(size(k));
-  for (int j = 0; j < n; ++j)
-    for (int l = 0; l < k; ++l)
-      columns[size(j) * size(k) + size(l)] =
-          element(b, b_type, compute, transpose_b ? size(l) * size(ldb) + size(j) : size(j) * size(ldb) + size(l));
-  for (int i = 0; i < m; ++i) {
-    for (int l = 0; l < k; ++l)
-      row[size(l)] =
-          element(a, a_type, compute, transpose_a ? size(i) * size(lda) + size(l) : size(l) * size(lda) + size(i));
-    for (int j = 0; j < n; ++j) {
-      double sum = 0;
-      for (int l = 0; l < k; ++l) sum += row[size(l)] * columns[size(j) * size(k) + size(l)];
-      float& out = to[size(j) * size(ldc) + size(i)];
-      const float product = scale * static_cast<float>(sum);
-      out = keep == 0.0f ? product : product + keep * out;
+  cuda_host::submit(*reinterpret_cast<cudaStream_t*>(handle), cuda_host::Work::kernel, [=] {
+    const cuda_host::DeviceAccess access;
+    auto* const to = static_cast<float*>(c);
+    const auto size = [](int x) { return static_cast<std::size_t>(x); };
+    // Gathered once, so that the innermost loop reads memory in order.
+    std::vector<double> columns(size(n) * size(k)), row(size(k));
+    for (int j = 0; j < n; ++j)
+      for (int l = 0; l < k; ++l)
+        columns[size(j) * size(k) + size(l)] =
+            element(b, b_type, compute, transpose_b ? size(l) * size(ldb) + size(j) : size(j) * size(ldb) + size(l));
+    for (int i = 0; i < m; ++i) {
+      for (int l = 0; l < k; ++l)
+        row[size(l)] =
+            element(a, a_type, compute, transpose_a ? size(i) * size(lda) + size(l) : size(l) * size(lda) + size(i));
+      for (int j = 0; j < n; ++j) {
+        double sum = 0;
+        for (int l = 0; l < k; ++l) sum += row[size(l)] * columns[size(j) * size(k) + size(l)];
+        float& out = to[size(j) * size(ldc) + size(i)];
+        const float product = scale * static_cast<float>(sum);
+        out = keep == 0.0f ? product : product + keep * out;
+      }
     }
-  }
+  });
   return success;
 }
 

@@ -18,6 +18,9 @@
 #define __shared__ static
 #define __align__(n) alignas(n)
 
+struct CUstream_st;
+using cudaStream_t = CUstream_st*;
+
 struct uint3 {
   unsigned x, y, z;
 };
@@ -54,16 +57,38 @@ void set_order(Order order);
 // Runs all threads of a grid to their end. Ends the program with a message when they wait for each other for ever.
 void run(dim3 grid, dim3 block, std::size_t shared_bytes, const std::function<void()>& thread);
 
+// Work of a stream: done at once, left for later or captured, whatever the stream's state asks for. It must hold copies
+// of all that it needs.
+enum class Work { kernel, copy };
+void submit(cudaStream_t stream, Work kind, std::function<void()> work);
+inline void launch(cudaStream_t stream, dim3 grid, dim3 block, std::size_t shared_bytes, std::function<void()> thread) {
+  submit(stream, Work::kernel, [=] { run(grid, block, shared_bytes, thread); });
+}
+
 // What cudaMalloc has to give; for tests of its failure.
 void limit_memory(std::size_t bytes);
-// Copies from pinned memory are left until something waits for them or goes on with what they bring, as late as they
-// may happen on a GPU: pinned memory that is written or freed too early shows. For tests; off at first.
-void delay_copies(bool delay);
-// All that are left.
-void finish_copies();
-std::size_t delayed_copies();
-// How often host code has waited for the device so far.
-std::size_t waits();
+// When work is done that nobody waits for yet. A GPU may do it at any moment that the order of its stream, and events
+// that the stream waits for, allow; these are the extremes. For tests; at once at first.
+enum class Delay {
+  none,
+  all,     // as late as possible: what was not waited for is missing
+  kernels  // kernels late, copies from pinned memory as early as possible: what is still to be read is overwritten
+};
+void delay_work(Delay delay);
+// Does all that was left.
+void finish_work();
+std::size_t delayed_copies();  // from pinned memory
+// Makes cudaStreamBeginCapture fail; for tests.
+void refuse_capture(bool refuse);
+
+// What was asked of the runtime since the last reset.
+struct Counts {
+  std::int64_t allocations, frees;  // of device and pinned memory
+  std::int64_t waits;  // cudaStreamSynchronize, and copies that wait: to the host, or from memory that is not pinned
+  std::int64_t launches, graph_launches;  // kernels outside of graphs; graphs
+};
+Counts counts();
+void reset_counts();
 // Whether the bytes lie in device memory.
 bool is_device_memory(const void* memory);
 // While one exists, this thread may touch device memory: what stands for the device's own engines.
@@ -180,13 +205,22 @@ enum cudaError_t {
   cudaErrorMemoryAllocation = 2,
   cudaErrorInsufficientDriver = 35,
   cudaErrorNoDevice = 100,
-  cudaErrorNotReady = 600
+  cudaErrorNotReady = 600,
+  cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901
+};
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal,
+  cudaStreamCaptureModeThreadLocal,
+  cudaStreamCaptureModeRelaxed
 };
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
-struct CUstream_st;
 struct CUevent_st;
-using cudaStream_t = CUstream_st*;
+struct CUgraph_st;
+struct CUgraphExec_st;
 using cudaEvent_t = CUevent_st*;
+using cudaGraph_t = CUgraph_st*;
+using cudaGraphExec_t = CUgraphExec_st*;
 enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
 struct cudaDeviceProp {
   char name[256];
@@ -213,6 +247,12 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 cudaError_t cudaGetLastError();
 const char* cudaGetErrorString(cudaError_t error);
 const char* cudaGetErrorName(cudaError_t error);

@@ -258,7 +258,6 @@ void run(dim3 grid, dim3 block, std::size_t shared_bytes, const std::function<vo
   if (block.x * block.y * block.z == 0 || block.x * block.y * block.z > 1024 || grid.x == 0 || grid.y > 65535 ||
       grid.y == 0 || grid.z == 0 || grid.z > 65535 || shared_bytes > 48 * 1024)
     fail("a launch with more threads, blocks or shared memory than a device has");
-  finish_copies();
   const std::lock_guard<std::mutex> lock(running);
   static auto* const fibers = new Block;
   static std::uint64_t launches = 0;

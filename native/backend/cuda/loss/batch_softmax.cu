@@ -57,7 +57,7 @@ BatchSoftmaxLoss::BatchSoftmaxLoss(cudaStream_t, const LossSpec&, std::int64_t c
     : classes_(classes), part_state_(most_parts, "a loss"), batch_state_(1, "a loss") {}
 
 void BatchSoftmaxLoss::value_and_gradient(cudaStream_t stream, const float* logits, const std::int32_t* labels,
-                                          std::int64_t m, std::uint64_t, double* value, float* gradient) {
+                                          std::int64_t m, const StepValues*, double* value, float* gradient) {
   const std::int64_t k = classes_, size = m * k;
   const Parts parts = cut(size);
   softmax_states_of_parts(stream, logits, 1, parts, part_state_.data());

@@ -112,7 +112,7 @@ MarginLoss::MarginLoss(cudaStream_t, const LossSpec& spec, std::int64_t classes,
       row_value_(static_cast<std::size_t>(max_examples), "a loss") {}
 
 void MarginLoss::value_and_gradient(cudaStream_t stream, const float* logits, const std::int32_t* labels,
-                                    std::int64_t m, std::uint64_t, double* value, float* gradient) {
+                                    std::int64_t m, const StepValues*, double* value, float* gradient) {
   const std::int64_t k = classes_;
   const double scale = mean_ ? 1.0 / static_cast<double>(m) : 1.0;
   const Parts parts = cut(k);

@@ -25,7 +25,7 @@ constexpr int sign_bit = static_cast<int>(0x80000000U);
 
 struct Draws {
   NoiseTables noise;
-  std::uint64_t step;
+  const StepValues* step;
   std::int64_t count;  // S
   bool shared;         // by all rows
 };
@@ -36,7 +36,7 @@ __device__ __forceinline__ void for_own_draws(const Draws& draws, std::int64_t r
   const auto first = static_cast<std::uint64_t>(draws.shared ? 0 : row * draws.count);
   const std::uint64_t end = first + static_cast<std::uint64_t>(draws.count);
   for (std::uint64_t pair = (first >> 1) + threadIdx.x; 2 * pair < end; pair += blockDim.x) {
-    const NoisePair both = noise_pair(draws.noise, draws.step, pair);
+    const NoisePair both = noise_pair(draws.noise, draws.step->number, pair);
     for (std::uint64_t half = 0; half < 2; ++half)
       if (2 * pair + half >= first && 2 * pair + half < end) body(noise_class(draws.noise, both.random[half]));
   }
@@ -87,7 +87,7 @@ SampledNce::SampledNce(cudaStream_t stream, const LossSpec& spec, std::int64_t c
       row_value_(static_cast<std::size_t>(max_examples), "a loss") {}
 
 void SampledNce::value_and_gradient(cudaStream_t stream, const float* logits, const std::int32_t* labels,
-                                    std::int64_t m, std::uint64_t step, double* value, float* gradient) {
+                                    std::int64_t m, const StepValues* step, double* value, float* gradient) {
   const double scale = mean_ ? 1.0 / static_cast<double>(m) : 1.0;
   if (gradient != nullptr)
     check(cudaMemsetAsync(gradient, 0, sizeof(float) * static_cast<std::size_t>(m * classes_), stream), "nce");

@@ -7,6 +7,7 @@
 
 #include "backend/cuda/device_buffer.h"
 #include "backend/cuda/loss/device_noise.h"
+#include "backend/cuda/step_values.h"
 #include "loss/loss.h"
 
 namespace onelogit::cuda {
@@ -16,7 +17,7 @@ class SampledNce {
   SampledNce(cudaStream_t stream, const LossSpec& spec, std::int64_t classes, std::int64_t max_examples);
   // backend/backend.h, LossKernel
   void value_and_gradient(cudaStream_t stream, const float* logits, const std::int32_t* labels, std::int64_t m,
-                          std::uint64_t step, double* value, float* gradient);
+                          const StepValues* step, double* value, float* gradient);
 
  private:
   bool shared_, remove_accidental_hits_, mean_;

@@ -140,7 +140,7 @@ SoftmaxLoss::SoftmaxLoss(cudaStream_t, const LossSpec& spec, std::int64_t classe
 }
 
 void SoftmaxLoss::value_and_gradient(cudaStream_t stream, const float* logits, const std::int32_t* labels,
-                                     std::int64_t m, std::uint64_t, double* value, float* gradient) {
+                                     std::int64_t m, const StepValues*, double* value, float* gradient) {
   const std::int64_t k = classes_;
   const double scale = mean_ ? 1.0 / static_cast<double>(m) : 1.0;
   const RowLoss loss{self_normalization_, alpha_, scale};

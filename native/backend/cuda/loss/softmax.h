@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "backend/cuda/device_buffer.h"
+#include "backend/cuda/step_values.h"
 #include "loss/loss.h"
 #include "loss/softmax_state.h"
 
@@ -16,7 +17,7 @@ class SoftmaxLoss {
   SoftmaxLoss(cudaStream_t stream, const LossSpec& spec, std::int64_t classes, std::int64_t max_examples);
   // backend/backend.h, LossKernel
   void value_and_gradient(cudaStream_t stream, const float* logits, const std::int32_t* labels, std::int64_t m,
-                          std::uint64_t step, double* value, float* gradient);
+                          const StepValues* step, double* value, float* gradient);
 
  private:
   bool self_normalization_;
