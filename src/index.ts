@@ -5,7 +5,7 @@ export type { CalibrateOptions, Calibration, ThresholdReport } from './calibrati
 export { type ClassifierOptions, type ReloadOptions, SingleLogitClassifier } from './classifier.js';
 export * as datasets from './data/index.js';
 export type { AlsoCorrect, Dataset, InMemoryDataset, Inputs, InputType, StreamedDataset } from './dataset.js';
-export type { Device } from './device.js';
+export type { Device, Precision } from './device.js';
 export { AbortError, OneLogitError } from './errors.js';
 export type { ClassEvaluation, EvaluateOptions, Evaluation, RankingErrors, Scores } from './evaluate.js';
 export type { FitResult } from './fit.js';

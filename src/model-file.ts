@@ -1,6 +1,7 @@
 /** Model files: safetensors whose metadata describes the model (metadata.ts). Checkpoints are such files too. */
 import { isDeepStrictEqual } from 'node:util';
 import { checkEncodedNames, type EncodedNames, fromNativeNames, nativeNames } from './class-names.js';
+import type { Device, Precision } from './device.js';
 import { OneLogitError } from './errors.js';
 import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
@@ -20,10 +21,10 @@ export async function saveModel(state: ModelState, path: string): Promise<void> 
 }
 
 /** Reads a model or a checkpoint. */
-export async function loadModel(path: string, device: string): Promise<ModelState> {
+export async function loadModel(path: string, device: Device, precision: Precision): Promise<ModelState> {
   return withModelFile(path, async (file) => {
     const metadata = readMetadata(file.metadata, path);
-    const loaded = await file.load({ inputShape: metadata.inputShape, layers: metadata.layers, seed: metadata.seed, device });
+    const loaded = await file.load({ inputShape: metadata.inputShape, layers: metadata.layers, seed: metadata.seed, device, precision });
     if (metadata.preprocessing) loaded.setPreprocessing(metadata.preprocessing);
     // Its weights came from elsewhere, even if nobody fitted them: no prior bias any more.
     return { ...metadata, trained: true, native: loaded, encodedNames: classNamesOf(file, loaded.classes, path), fitting: false };

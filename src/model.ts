@@ -2,7 +2,7 @@
 import { checkFloat32Array, checkInteger, checkOptions, checkString } from './check.js';
 import { decodeNames } from './class-names.js';
 import { checkInputs, type Dataset, type Inputs, type InputType, inputKind } from './dataset.js';
-import { checkDevice, type Device } from './device.js';
+import { checkDevice, checkPrecision, type Device, type Precision } from './device.js';
 import { rangeError, typeError } from './errors.js';
 import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluate.js';
 import { type FitResult, fitModel } from './fit.js';
@@ -30,6 +30,8 @@ export interface SequentialOptions {
   seed?: number | undefined;
   /** Default `'auto'`. */
   device?: Device | undefined;
+  /** Default `'float32'`. Another one on the CPU is an error, `ERR_ONELOGIT_PRECISION`. */
+  precision?: Precision | undefined;
 }
 
 /** One tensor of a model. */
@@ -73,7 +75,7 @@ export class Model {
    */
   static sequential(options: SequentialOptions): Model {
     const what = 'Model.sequential';
-    const given = checkOptions(options, ['inputShape', 'layers', 'preprocessing', 'seed', 'device'], what);
+    const given = checkOptions(options, ['inputShape', 'layers', 'preprocessing', 'seed', 'device', 'precision'], what);
     const inputShape = checkShape(given.inputShape, `inputShape of ${what}`);
     const layers = Object.freeze(checkLayers(given.layers, `layers of ${what}`));
     const preprocessing =
@@ -83,7 +85,8 @@ export class Model {
       throw rangeError('ERR_ONELOGIT_OPTION', `Expected no preprocessing of ${what} before an embedding, whose inputs are integers`);
     const seed = given.seed === undefined ? 0 : checkInteger(given.seed, `seed of ${what}`);
     const device = checkDevice(given.device ?? 'auto', `device of ${what}`);
-    const built = new native.NativeModel({ inputShape, layers, seed, device });
+    const precision = checkPrecision(given.precision ?? 'float32', `precision of ${what}`);
+    const built = new native.NativeModel({ inputShape, layers, seed, device, precision });
     if (preprocessing) built.setPreprocessing(preprocessing);
     return createModel({
       native: built,
@@ -107,9 +110,16 @@ export class Model {
    * @throws OneLogitError `ERR_ONELOGIT_FILE` if it cannot be read, `ERR_ONELOGIT_FORMAT` if it is not what it should be,
    * `ERR_ONELOGIT_FORMAT_VERSION` if a newer version wrote it
    */
-  static async load(path: string, options?: { device?: Device | undefined }): Promise<Model> {
-    const { device = 'auto' } = checkOptions(options, ['device'], 'Model.load');
-    return createModel(await loadModel(checkString(path, 'path of Model.load'), checkDevice(device, 'device of Model.load')));
+  static async load(path: string, options?: { device?: Device | undefined; precision?: Precision | undefined }): Promise<Model> {
+    const what = 'Model.load';
+    const { device = 'auto', precision = 'float32' } = checkOptions(options, ['device', 'precision'], what);
+    return createModel(
+      await loadModel(
+        checkString(path, `path of ${what}`),
+        checkDevice(device, `device of ${what}`),
+        checkPrecision(precision, `precision of ${what}`),
+      ),
+    );
   }
 
   /** Shape of one example. */

@@ -2,6 +2,7 @@
 
 import type { NativeAugmentation } from './augment.js';
 import type { AlsoCorrect, Inputs } from './dataset.js';
+import type { Precision } from './device.js';
 import type { HeadMemory } from './head-memory.js';
 import type { Layer } from './layers.js';
 import type { Loss } from './losses.js';
@@ -14,6 +15,8 @@ export interface NativeModelSpec {
   layers: readonly Layer[];
   seed: number;
   device: string;
+  /** Absent: float32. */
+  precision?: Precision;
 }
 
 /** Class names as bytes, the offsets as those of int64 (class-names.ts). */

@@ -463,7 +463,9 @@ describe('a loss that is not finite', () => {
       name: 'OneLogitError',
       code: 'ERR_ONELOGIT_LOSS_NOT_FINITE',
       // On a GPU the losses of many steps are read at once, when their batches are gone.
-      message: expect.stringMatching(model.device === 'cpu' ? /for step \d+ but received NaN: .*example 100/ : /for step \d+ but received NaN/),
+      message: expect.stringMatching(
+        model.device === 'cpu' ? /for step \d+ but received NaN: .*example 100/ : /for step \d+ but received NaN/,
+      ),
     });
     expect(model.busy).toBe(false);
   });

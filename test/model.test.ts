@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Layer, layers, losses, Model, optimizers, zoo } from '../src/index.js';
+import { backendInfo, type Layer, layers, losses, Model, optimizers, zoo } from '../src/index.js';
 import { byteClouds, clouds, normal } from './helpers/problems.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
@@ -75,7 +75,7 @@ describe('a sequential model', () => {
       '1  batchNorm  7               14',
       '2  relu       7                0',
       '3  dense      5               40',
-      '229 trainable parameters on cpu',
+      `229 trainable parameters on ${model.device}`,
     ]);
   });
 
@@ -266,5 +266,33 @@ describe('zoo.mlp', () => {
     [undefined, 'ERR_ONELOGIT_ARGUMENT'],
   ])('refuses %j', (options, code) => {
     expect(() => zoo.mlp(anything(options))).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe('precision', () => {
+  const two = [layers.dense(3), layers.relu(), layers.dense(2)];
+  test('an unknown one is refused', () => {
+    expect(() => Model.sequential({ inputShape: [2], layers: two, precision: 'float16' as never })).toThrow(
+      expect.objectContaining({ code: 'ERR_ONELOGIT_ARGUMENT', message: expect.stringContaining("'float32' or 'tf32' or 'bfloat16'") }),
+    );
+  });
+  test('the CPU has float32 and says so', () => {
+    expect(() => Model.sequential({ inputShape: [2], layers: two, device: 'cpu', precision: 'tf32' })).toThrow(
+      expect.objectContaining({ code: 'ERR_ONELOGIT_PRECISION', message: expect.stringContaining("'float32'") }),
+    );
+    expect(Model.sequential({ inputShape: [2], layers: two, device: 'cpu', precision: 'float32' }).device).toBe('cpu');
+  });
+  test.skipIf(!backendInfo().cuda.available)('on a GPU it changes the products a little', async () => {
+    const input = Float32Array.from({ length: 40 }, (_, i) => Math.sin(i));
+    const logits = await Promise.all(
+      (['float32', 'bfloat16'] as const).map((precision) =>
+        Model.sequential({ inputShape: [20], layers: two, seed: 4, device: 'cuda', precision }).predict(input),
+      ),
+    );
+    const [exact, rounded] = logits as [Float32Array, Float32Array];
+    expect(rounded).not.toEqual(exact);
+    exact.forEach((value, i) => {
+      expect(Math.abs(value - (rounded[i] as number))).toBeLessThan(0.05);
+    });
   });
 });

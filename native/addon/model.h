@@ -50,6 +50,8 @@ std::shared_ptr<SharedModel> model_from_javascript(const Napi::Value& value);
 // A new NativeModel.
 Napi::Value model_to_javascript(Napi::Env env, std::unique_ptr<Model> model);
 
+// { device, precision? }
+std::shared_ptr<Backend> backend_from_javascript(const Napi::Object& object);
 // { inputShape, layers, seed } as src/model.ts makes it.
 ModelSpec model_spec_from_javascript(const Napi::Object& object);
 // { scale, mean?, standardDeviation? }

@@ -47,12 +47,12 @@ struct OpenedFile {
   std::vector<std::byte> name_bytes, name_offsets;
 };
 
-// load({ inputShape, layers, seed, device }) → NativeModel
+// load({ inputShape, layers, seed, device, precision }) → NativeModel
 Napi::Value load(const Napi::CallbackInfo& info, const std::shared_ptr<OpenedFile>& opened) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object object = info[0].ToObject();
     const ModelSpec spec = model_spec_from_javascript(object);
-    const std::shared_ptr<Backend> backend = select_backend(string_field(object, "device", "auto")).backend;
+    const std::shared_ptr<Backend> backend = backend_from_javascript(object);
     return start_job(info.Env(),
                      [opened, spec, backend](Job&) -> Finish {
                        // A file whose layers claim more than its tensors hold must not make us ask for that much

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 
+#include "backend/precision.h"
 #include "head/linear_loss.h"
 #include "layer/embedding_training.h"
 #include "loss/loss.h"
@@ -192,7 +193,7 @@ struct BackendChoice {
   std::string reason;  // why CUDA was not used when `auto` fell back to the CPU; empty if it was, or was not asked for
 };
 // device: "auto" | "cpu" | "cuda". On a GPU each call makes a backend. "cuda" throws ERR_ONELOGIT_DEVICE_UNAVAILABLE
-// with the one-sentence reason.
-BackendChoice select_backend(const std::string& device);
+// with the one-sentence reason; a precision other than float32 throws ERR_ONELOGIT_PRECISION on the CPU.
+BackendChoice select_backend(const std::string& device, Precision precision = Precision::float32);
 
 }  // namespace onelogit

@@ -29,6 +29,6 @@ struct CudaState {
 // Asks the driver at the first call, which takes some hundred milliseconds where there is a GPU.
 const CudaState& cuda_state();
 // A queue of its own on device 0, and all that it needs. Throws ERR_ONELOGIT_CUDA.
-std::shared_ptr<Backend> make_cuda_backend();
+std::shared_ptr<Backend> make_cuda_backend(Precision precision);
 
 }  // namespace onelogit

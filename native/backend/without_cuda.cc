@@ -12,7 +12,7 @@ const CudaState& cuda_state() {
   return state;
 }
 
-std::shared_ptr<Backend> make_cuda_backend() {
+std::shared_ptr<Backend> make_cuda_backend(Precision) {
   throw Error(ErrorKind::operation, "ERR_ONELOGIT_CUDA", "Expected a CUDA device but " + cuda_state().reason);
 }
 

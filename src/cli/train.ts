@@ -13,6 +13,7 @@ import {
   lossOptionsFrom,
   optimizerFrom,
   optimizerOptions,
+  precisionOption,
   scheduleFrom,
   scheduleOptions,
 } from './training-options.js';
@@ -41,6 +42,7 @@ const options = {
   'checkpoint-every': integer('steps between checkpoints (default: 1000)', { least: 1 }),
   resume: text('continue from this checkpoint: same data and options, and the network it holds', 'FILE'),
   ...deviceOption,
+  ...precisionOption,
 };
 
 export const command = defineCommand(
@@ -80,7 +82,7 @@ export const command = defineCommand(
       ...loadOptionsFrom(values),
       signal,
     });
-    const { seed, device } = values;
+    const { seed, device, precision } = values;
     const model =
       values.resume === undefined
         ? zoo.mlp({
@@ -90,8 +92,9 @@ export const command = defineCommand(
             ...(dataset.vocabulary === undefined ? {} : { embedding: { vocabulary: dataset.vocabulary, features: values.embedding } }),
             seed,
             device,
+            precision,
           })
-        : await Model.load(values.resume, { device });
+        : await Model.load(values.resume, { device, precision });
 
     if (!output.json)
       output.note(

@@ -4,6 +4,7 @@
  */
 import type { Augmentation } from '../augment.js';
 import type { FormatName, LoadOptions } from '../data/load.js';
+import { precisions } from '../device.js';
 import { lossNames } from '../reproduce/paper.js';
 import { choice, flag, integer, number, type OptionSpec, type OptionValues, parseNumber } from './options.js';
 import { UsageError } from './usage.js';
@@ -153,6 +154,11 @@ export const augmentOption = {
 /** Which device does the arithmetic. */
 export const deviceOption = {
   device: choice('where to compute; auto takes the fastest there is', ['auto', 'cpu', 'cuda'], 'auto'),
+} satisfies Record<string, OptionSpec<unknown>>;
+
+/** How a GPU multiplies. */
+export const precisionOption = {
+  precision: choice('in what a GPU multiplies matrices', precisions, 'float32'),
 } satisfies Record<string, OptionSpec<unknown>>;
 
 /** How a directory is read. */

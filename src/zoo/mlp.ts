@@ -1,5 +1,5 @@
 import { checkInteger, checkOptions, describe } from '../check.js';
-import type { Device } from '../device.js';
+import type { Device, Precision } from '../device.js';
 import { typeError } from '../errors.js';
 import { type Layer, layers } from '../layers.js';
 import { Model } from '../model.js';
@@ -18,6 +18,7 @@ export interface MlpOptions {
   preprocessing?: PreprocessingOptions | undefined;
   seed?: number | undefined;
   device?: Device | undefined;
+  precision?: Precision | undefined;
 }
 
 /**
@@ -27,8 +28,20 @@ export interface MlpOptions {
  */
 export function mlp(options: MlpOptions): Model {
   const what = 'zoo.mlp';
-  const given = checkOptions(options, ['classes', 'inputShape', 'hidden', 'embedding', 'preprocessing', 'seed', 'device'], what);
-  const { inputShape = [28, 28, 1], hidden = [500, 500], embedding, preprocessing, seed, device } = given as unknown as MlpOptions;
+  const given = checkOptions(
+    options,
+    ['classes', 'inputShape', 'hidden', 'embedding', 'preprocessing', 'seed', 'device', 'precision'],
+    what,
+  );
+  const {
+    inputShape = [28, 28, 1],
+    hidden = [500, 500],
+    embedding,
+    preprocessing,
+    seed,
+    device,
+    precision,
+  } = given as unknown as MlpOptions;
   if (!Array.isArray(hidden))
     throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an array of units for hidden of ${what} but received ${describe(hidden)}`);
   const hiddenLayers = (hidden as readonly number[]).flatMap((units, index): Layer[] => [
@@ -42,6 +55,7 @@ export function mlp(options: MlpOptions): Model {
     preprocessing,
     seed,
     device,
+    precision,
   });
 }
 

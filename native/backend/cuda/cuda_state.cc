@@ -74,6 +74,6 @@ const CudaState& cuda_state() {
   return *state;
 }
 
-std::shared_ptr<Backend> make_cuda_backend() { return std::make_shared<CudaBackend>(); }
+std::shared_ptr<Backend> make_cuda_backend(Precision precision) { return std::make_shared<CudaBackend>(precision); }
 
 }  // namespace onelogit

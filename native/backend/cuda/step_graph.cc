@@ -2,7 +2,7 @@
 
 #include <exception>
 
-#include "backend/cuda/launch.h"
+#include "backend/cuda/check.h"
 
 namespace onelogit::cuda {
 namespace {

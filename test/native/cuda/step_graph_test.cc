@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/launch.h"
 #include "device_array.h"
 #include "error.h"
 #include "optimizer_specs.h"
