@@ -125,8 +125,14 @@ bool score_examples(const ClassifierWeights& weights, const ExampleView& example
     weights.matrix().score_batch(static_cast<const float*>(examples.data), m, c, out);
     return true;
   }
-  const std::int64_t rows = std::min(m, trunk.rows_at_once());
   Trunk::Scratch scratch;
+  if (!trunk.on_cpu()) {
+    std::vector<float> weight(static_cast<std::size_t>(d));
+    weights.matrix().read_rows(c, 1, weight.data());
+    return trunk.products(examples.data, examples.type, m, scratch, weight.data(), weights.matrix().bias(c), out,
+                          cancelled);
+  }
+  const std::int64_t rows = std::min(m, trunk.rows_at_once());
   std::vector<float> features(static_cast<std::size_t>(rows * d));
   for (std::int64_t first = 0; first < m; first += rows) {
     const std::int64_t count = std::min(rows, m - first);

@@ -82,8 +82,10 @@ const float* Trunk::forward(std::int64_t m, Scratch& scratch) const {
   return x;
 }
 
-bool Trunk::features(const void* examples, ExampleType type, std::int64_t m, Scratch& scratch, float* out,
-                     const std::atomic<bool>* cancelled, std::int64_t number) const {
+// Calls body(first, count, features in the backend's memory) for all examples.
+template <class Body>
+bool Trunk::for_chunks(const void* examples, ExampleType type, std::int64_t m, Scratch& scratch,
+                       const std::atomic<bool>* cancelled, std::int64_t number, const Body& body) const {
   const std::int64_t rows = std::min(m, rows_at_once_);
   if (rows > scratch.rows) {
     // Freed first, so that growing never holds both.
@@ -99,9 +101,32 @@ bool Trunk::features(const void* examples, ExampleType type, std::int64_t m, Scr
         static_cast<const std::byte*>(examples) + static_cast<std::size_t>(first * input_size_) * element_bytes(type);
     load_input(backend_, input_, chunk, type, nullptr, count, input_size_, preprocessing_.view(),
                {nullptr, number + first}, scratch.input.as<float>());
-    backend_.download(out + first * feature_size_, forward(count, scratch), bytes_of(count * feature_size_));
+    body(first, count, forward(count, scratch));
   }
   return true;
+}
+
+bool Trunk::features(const void* examples, ExampleType type, std::int64_t m, Scratch& scratch, float* out,
+                     const std::atomic<bool>* cancelled, std::int64_t number) const {
+  return for_chunks(examples, type, m, scratch, cancelled, number,
+                    [&](std::int64_t first, std::int64_t count, const float* features) {
+                      backend_.download(out + first * feature_size_, features, bytes_of(count * feature_size_));
+                    });
+}
+
+bool Trunk::products(const void* examples, ExampleType type, std::int64_t m, Scratch& scratch, const float* row,
+                     float bias, float* out, const std::atomic<bool>* cancelled) const {
+  return for_chunks(examples, type, m, scratch, cancelled, 0,
+                    [&](std::int64_t first, std::int64_t count, const float* features) {
+                      if (scratch.row.bytes() == 0) {
+                        scratch.row = Buffer(backend_, bytes_of(feature_size_));
+                        scratch.products = Buffer(backend_, bytes_of(scratch.rows));
+                      }
+                      if (first == 0) backend_.upload(scratch.row.data(), row, bytes_of(feature_size_));
+                      backend_.score_column(features, scratch.row.as<float>(), bias, scratch.products.as<float>(),
+                                            count, feature_size_);
+                      backend_.download(out + first, scratch.products.data(), bytes_of(count));
+                    });
 }
 
 }  // namespace onelogit

@@ -37,11 +37,14 @@ class Trunk {
   // Rows of a chunk of `features`.
   std::int64_t rows_at_once() const { return rows_at_once_; }
 
+  // Whether features are made in host memory.
+  bool on_cpu() const { return backend_.name() == "cpu"; }
+
   // The buffers of a pass: one user at a time. Memory grows to the largest batch seen and stays.
   class Scratch {
    private:
     friend class Trunk;
-    Buffer input;
+    Buffer input, row, products;
     std::array<Buffer, 2> hidden;
     std::int64_t rows = 0;
   };
@@ -50,6 +53,10 @@ class Trunk {
   // may be null. `number` is what messages call the first example.
   bool features(const void* examples, ExampleType type, std::int64_t m, Scratch& scratch, float* out,
                 const std::atomic<bool>* cancelled = nullptr, std::int64_t number = 0) const;
+  // out_i = features of example i · row + bias, on the device: features stay there. row feature_size() and out m are
+  // host memory. Else as `features`.
+  bool products(const void* examples, ExampleType type, std::int64_t m, Scratch& scratch, const float* row, float bias,
+                float* out, const std::atomic<bool>* cancelled) const;
 
  private:
   struct Step {
@@ -59,6 +66,9 @@ class Trunk {
   };
   void fold(Step& dense, const Step& batch_norm, float epsilon);
   const float* forward(std::int64_t m, Scratch& scratch) const;
+  template <class Body>
+  bool for_chunks(const void* examples, ExampleType type, std::int64_t m, Scratch& scratch,
+                  const std::atomic<bool>* cancelled, std::int64_t number, const Body& body) const;
 
   std::shared_ptr<Backend> owner_;  // of the backend, if it has one
   Backend& backend_;
