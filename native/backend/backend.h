@@ -174,6 +174,8 @@ class Backend : public std::enable_shared_from_this<Backend> {
   // ERR_ONELOGIT_INDEX_RANGE otherwise, naming the example by `numbers`.
   virtual void load_indices(const std::int32_t* source, const std::int64_t* rows, std::int64_t m, std::int64_t length,
                             std::int64_t vocabulary, ExampleNumbers numbers, std::int32_t* out) = 0;
+  // out (m int32, device) = labels (host, m)
+  virtual void load_labels(const std::int32_t* labels, std::int64_t m, std::int32_t* out) = 0;
   // How many rows have their largest logit (lowest index on ties) at the label; rows with a NaN count as wrong.
   // *count: one int64 in device memory.
   virtual void count_correct(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k,

@@ -221,7 +221,7 @@ void Run::step(const Batch& batch) {
   const std::int64_t m = batch.count;
   load_input(backend_, input_kind(model_.spec()), batch.inputs, batch.type, batch.rows, m, model_.input_size(),
              model_.preprocessing->view(), {batch.indices}, model_.training_input());
-  backend_.upload(labels_.data(), batch.labels, static_cast<std::size_t>(m) * sizeof(std::int32_t));
+  backend_.load_labels(batch.labels, m, labels_.as<std::int32_t>());
   steps_->run(m, static_cast<std::uint64_t>(state_.step), static_cast<float>(learning_rate(state_.step)),
               [&] { queue_step(batch); });
   if (check_every_ > 1) keep_outcome();

@@ -59,7 +59,7 @@ std::optional<ValidationResult> Validation::run(const std::atomic<bool>* cancell
     float* input = model_.inference_input(m);
     load_input(backend, input_kind(model_.spec()), batch->inputs, batch->type, batch->rows, m, source_.features(),
                model_.preprocessing->view(), {batch->indices}, input);
-    backend.upload(labels_.data(), batch->labels, static_cast<std::size_t>(m) * sizeof(std::int32_t));
+    backend.load_labels(batch->labels, m, labels_.as<std::int32_t>());
     // Draws that no training step uses.
     const std::uint64_t draw = std::uint64_t{1} << 63 | static_cast<std::uint64_t>(pass);
     last_layer_.evaluate(labels_.as<std::int32_t>(), m, draw, value_.as<double>(), count_.as<std::int64_t>());

@@ -50,6 +50,22 @@ struct MemorySource : ExampleSource {
   std::vector<std::int32_t> labels;
 };
 
+// Three integers of thirty each, five classes.
+struct IntegerSource final : ExampleSource {
+  std::vector<std::int32_t> inputs, labels;
+  IntegerSource() {
+    for (std::int32_t i = 0; i < 200; ++i) {
+      labels.push_back(i % 5);
+      for (std::int32_t j = 0; j < 3; ++j) inputs.push_back((i % 5 * 6 + i * j) % 30);
+    }
+  }
+  std::int64_t length() const override { return 200; }
+  std::int64_t features() const override { return 3; }
+  std::int64_t classes() const override { return 5; }
+  InMemory in_memory() const override { return {inputs.data(), ExampleType::int32, labels.data()}; }
+  bool read(const std::int64_t*, std::int64_t, HostBatch&) override { return false; }
+};
+
 enum class Fault { none, throws, cancelled, bad_label, few_inputs, few_labels };
 
 // The same examples behind a reader; `fault` happens at read number `at`. Counts reads that overlap: there must be

@@ -70,6 +70,7 @@ class CpuBackend : public Backend {
                      std::int64_t features, const PreprocessingView& preprocessing, float* out) override;
   void load_indices(const std::int32_t* source, const std::int64_t* rows, std::int64_t m, std::int64_t length,
                     std::int64_t vocabulary, ExampleNumbers numbers, std::int32_t* out) override;
+  void load_labels(const std::int32_t* labels, std::int64_t m, std::int32_t* out) override;
   void count_correct(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k,
                      std::int64_t* count) override;
   void score_column(const float* hidden, const float* weight_row, float bias, float* out, std::int64_t m,

@@ -74,6 +74,10 @@ void CpuBackend::load_examples(const void* source, ExampleType type, const std::
   }
 }
 
+void CpuBackend::load_labels(const std::int32_t* labels, std::int64_t m, std::int32_t* out) {
+  std::copy_n(labels, m, out);
+}
+
 void CpuBackend::count_correct(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k,
                                std::int64_t* count) {
   std::atomic<std::int64_t> correct{0};

@@ -212,6 +212,9 @@ void CudaBackend::load_indices(const std::int32_t* source, const std::int64_t* r
                                std::int32_t* out) {
   loader_.load_indices(stream_, source, rows, m, length, vocabulary, numbers, out);
 }
+void CudaBackend::load_labels(const std::int32_t* labels, std::int64_t m, std::int32_t* out) {
+  loader_.load_labels(stream_, labels, m, out);
+}
 void CudaBackend::count_correct(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k,
                                 std::int64_t* count) {
   cuda::count_correct(stream_, logits, labels, m, k, count);

@@ -1,5 +1,6 @@
 // The operations of backend.h on one GPU: memory is the device's, operations are queued on one stream and done in its
-// order. Host code waits only in `download`.
+// order, examples and labels copied beside it (batch_copies.h). Host code waits in `download`, and when it is batches
+// ahead.
 #pragma once
 
 #include <memory>
@@ -80,6 +81,7 @@ class CudaBackend : public Backend {
                      std::int64_t features, const PreprocessingView& preprocessing, float* out) override;
   void load_indices(const std::int32_t* source, const std::int64_t* rows, std::int64_t m, std::int64_t length,
                     std::int64_t vocabulary, ExampleNumbers numbers, std::int32_t* out) override;
+  void load_labels(const std::int32_t* labels, std::int64_t m, std::int32_t* out) override;
   void count_correct(const float* logits, const std::int32_t* labels, std::int64_t m, std::int64_t k,
                      std::int64_t* count) override;
   void score_column(const float* hidden, const float* weight_row, float bias, float* out, std::int64_t m,

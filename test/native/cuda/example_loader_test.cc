@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <thread>
+
 #include "device_array.h"
 #include "error.h"
 #include "random_values.h"
@@ -13,10 +15,14 @@ namespace {
 using test::DeviceArray;
 using test::random_values;
 
-// While one exists, copies from pinned memory happen as late as they may.
-struct LateCopies {
-  LateCopies() { cuda_host::delay_work(cuda_host::Delay::all); }
-  ~LateCopies() { cuda_host::delay_work(cuda_host::Delay::none); }
+// While one exists, work happens when `delay` says.
+struct Delayed {
+  explicit Delayed(cuda_host::Delay delay) { cuda_host::delay_work(delay); }
+  ~Delayed() { cuda_host::delay_work(cuda_host::Delay::none); }
+};
+// Copies from pinned memory happen as late as they may.
+struct LateCopies : Delayed {
+  LateCopies() : Delayed(cuda_host::Delay::all) {}
 };
 
 constexpr std::int64_t rows_of_source = 11;
@@ -112,7 +118,93 @@ TEST_CASE("cuda load_examples: the host waits only for the copy before the last 
     CHECK(cuda_host::delayed_copies() == left);
   }
 }
+
+TEST_CASE("cuda load_examples: the next batch is copied while kernels wait, the one after it once a batch was read") {
+  const Delayed early(cuda_host::Delay::kernels);
+  cuda::ExampleLoader loader;
+  const std::vector<std::uint8_t> source = source_of<std::uint8_t>(8);
+  const std::vector<std::int32_t> labels = source_of<std::int32_t>(8);
+  DeviceArray<float> out(8);
+  DeviceArray<std::int32_t> out_labels(8);
+  for (const std::size_t left : {0u, 0u, 2u, 4u, 4u}) {
+    loader.load_examples(nullptr, source.data(), ExampleType::uint8, nullptr, 1, 8, {}, out.data());
+    loader.load_labels(nullptr, labels.data(), 8, out_labels.data());
+    CHECK(cuda_host::delayed_copies() == left);
+  }
+}
 #endif
+
+TEST_CASE("cuda load_examples, load_indices, load_labels: batches in a row arrive whenever copies and kernels happen") {
+  for (const cuda_host::Delay delay : {cuda_host::Delay::none, cuda_host::Delay::all, cuda_host::Delay::kernels}) {
+    CAPTURE(static_cast<int>(delay));
+    const Delayed delayed(delay);
+    constexpr std::int64_t batches = 7, m = 5, features = 12;
+    cuda::ExampleLoader loader(2 * features);  // pieces of two rows of bytes
+    DeviceArray<float> examples(batches * m * features), plain(batches * m * features);
+    DeviceArray<std::int32_t> indices(batches * m * features), labels(batches * m);
+    std::vector<float> expected, expected_plain;
+    std::vector<std::int32_t> expected_indices, expected_labels;
+    for (std::int64_t batch = 0; batch < batches; ++batch) {
+      std::vector<std::uint8_t> bytes(m * features);
+      for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(batch * 31 + i);
+      std::vector<float> floats = random_values(m * features, static_cast<std::uint32_t>(batch));
+      std::vector<std::int32_t> ids(bytes.begin(), bytes.end()), classes(ids.begin(), ids.begin() + m);
+      // Each batch has statistics of its own.
+      const std::vector<float> mean = random_values(3, static_cast<std::uint32_t>(50 + batch)), deviation(3, 2.0f);
+      const PreprocessingView view{0.5f, 3, mean.data(), deviation.data()};
+      const std::int64_t at = batch * m * features;
+      loader.load_examples(nullptr, bytes.data(), ExampleType::uint8, nullptr, m, features, view, examples.data() + at);
+      loader.load_examples(nullptr, floats.data(), ExampleType::float32, nullptr, m, features, {}, plain.data() + at);
+      loader.load_indices(nullptr, ids.data(), nullptr, m, features, 256, {}, indices.data() + at);
+      loader.load_labels(nullptr, classes.data(), m, labels.data() + batch * m);
+      for (std::size_t i = 0; i < bytes.size(); ++i)
+        expected.push_back((static_cast<float>(bytes[i]) * 0.5f - mean[i % 3]) * 0.5f);
+      expected_plain.insert(expected_plain.end(), floats.begin(), floats.end());
+      expected_indices.insert(expected_indices.end(), ids.begin(), ids.end());
+      expected_labels.insert(expected_labels.end(), classes.begin(), classes.end());
+      // Their owner may.
+      std::fill(bytes.begin(), bytes.end(), std::uint8_t{0});
+      std::fill(floats.begin(), floats.end(), 0.0f);
+      std::fill(ids.begin(), ids.end(), 0);
+      std::fill(classes.begin(), classes.end(), 0);
+    }
+    CHECK(test::largest_error(examples.host(), expected, 1.0) < 1e-5);
+    CHECK(plain.host() == expected_plain);
+    CHECK(indices.host() == expected_indices);
+    CHECK(labels.host() == expected_labels);
+  }
+}
+
+TEST_CASE("cuda load_labels: as many as there are, none included") {
+  cuda::ExampleLoader loader;
+  loader.load_labels(nullptr, nullptr, 0, nullptr);
+  for (const std::int64_t m : {1, 3, 1000, 2}) {
+    const std::vector<std::int32_t> source = source_of<std::int32_t>(m);
+    DeviceArray<std::int32_t> out(source.size());
+    loader.load_labels(nullptr, source.data(), m, out.data());
+    CHECK(out.host() == source);
+  }
+}
+
+TEST_CASE("cuda load_examples: threads that load at once get their own batches") {
+  cuda::ExampleLoader loader(64);
+  constexpr std::int64_t threads = 4, turns = 30, m = 9, features = 12;
+  DeviceArray<float> out(threads * turns * m * features);
+  std::vector<std::vector<float>> sources;
+  for (std::uint32_t t = 0; t < threads; ++t) sources.push_back(random_values(m * features, t));
+  std::vector<std::thread> running;
+  for (std::int64_t t = 0; t < threads; ++t)
+    running.emplace_back([&, t] {
+      for (std::int64_t turn = 0; turn < turns; ++turn)
+        loader.load_examples(nullptr, sources[static_cast<std::size_t>(t)].data(), ExampleType::float32, nullptr, m,
+                             features, {}, out.data() + (t * turns + turn) * m * features);
+    });
+  for (std::thread& thread : running) thread.join();
+  std::vector<float> expected;
+  for (const std::vector<float>& source : sources)
+    for (std::int64_t turn = 0; turn < turns; ++turn) expected.insert(expected.end(), source.begin(), source.end());
+  CHECK(out.host() == expected);
+}
 
 TEST_CASE("cuda load_examples: batches after the first allocate nothing on the GPU") {
   const std::vector<std::uint8_t> source = source_of<std::uint8_t>(rows_of_source * 8);

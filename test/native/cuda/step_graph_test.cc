@@ -95,22 +95,6 @@ TEST_CASE("cuda step graph: replayed training has the bits of plain training, wi
     }
 }
 
-// Three integers of thirty each.
-struct Integers final : ExampleSource {
-  std::vector<std::int32_t> inputs, labels;
-  Integers() {
-    for (std::int32_t i = 0; i < 200; ++i) {
-      labels.push_back(i % 5);
-      for (std::int32_t j = 0; j < 3; ++j) inputs.push_back((i % 5 * 6 + i * j) % 30);
-    }
-  }
-  std::int64_t length() const override { return 200; }
-  std::int64_t features() const override { return 3; }
-  std::int64_t classes() const override { return 5; }
-  InMemory in_memory() const override { return {inputs.data(), ExampleType::int32, labels.data()}; }
-  bool read(const std::int64_t*, std::int64_t, HostBatch&) override { return false; }
-};
-
 TEST_CASE("cuda step graph: replayed training has the bits of plain training, with an embedding") {
   LayerSpec embedding = layer("embedding", 8);
   embedding.vocabulary = 30;
@@ -118,7 +102,7 @@ TEST_CASE("cuda step graph: replayed training has the bits of plain training, wi
   for (const OptimizerSpec& optimizer : optimizer_specs())
     for (const double clip_norm : {0.0, 0.5}) {
       TrainOptions options = options_of(20);
-      options.training = std::make_shared<Integers>();
+      options.training = std::make_shared<IntegerSource>();
       options.batch_size = 4;  // most rows rest
       options.optimizer = optimizer;
       options.optimizer.learning_rate = 0.01;

@@ -86,6 +86,7 @@ struct Counts {
   std::int64_t allocations, frees;  // of device and pinned memory
   std::int64_t waits;  // cudaStreamSynchronize, and copies that wait: to the host, or from memory that is not pinned
   std::int64_t launches, graph_launches;  // kernels outside of graphs; graphs
+  std::int64_t overlapping_copies;        // from pinned memory, done while another stream had kernels left
 };
 Counts counts();
 void reset_counts();

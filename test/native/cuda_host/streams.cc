@@ -3,6 +3,7 @@
 
 #include "streams.h"
 
+#include <algorithm>
 #include <deque>
 #include <limits>
 #include <map>
@@ -52,10 +53,25 @@ using Lock = std::lock_guard<std::recursive_mutex>;
 thread_local cudaError_t last_error = cudaSuccess;
 thread_local Stream* captured_here = nullptr;  // the stream whose capture this thread began
 
+bool has_kernels_left(const Stream& queue) {
+  return std::any_of(queue.left.begin(), queue.left.end(),
+                     [](const Piece& piece) { return piece.run && piece.kind == Work::kernel; });
+}
+
+// Of a copy on `stream` that is done now.
+void count_overlap(cudaStream_t stream) {
+  for (const auto& [name, queue] : streams().of)
+    if (name != stream && has_kernels_left(queue)) {
+      ++streams().counts.overlapping_copies;
+      return;
+    }
+}
+
 void advance(cudaStream_t stream, std::uint64_t position) {
   Stream& queue = streams().of[stream];
   while (!queue.left.empty() && queue.done() < position) {
     const Piece piece = queue.left.front();
+    if (piece.pinned != nullptr) count_overlap(stream);
     if (piece.run)
       piece.run();
     else
