@@ -61,6 +61,16 @@ __global__ void rows_to_bfloat16_kernel(const float* from, std::int64_t stride, 
   for_each_row(rows, [&](std::int64_t row) { convert(from[row * stride + column], to[row * columns + column]); });
 }
 
+__global__ void scale_rows_kernel(float* x, std::int64_t stride, float factor, std::int64_t rows,
+                                  std::int64_t columns) {
+  const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (column >= columns) return;
+  for_each_row(rows, [&](std::int64_t row) {
+    float& element = x[row * stride + column];
+    element = factor == 0.0f ? 0.0f : factor * element;
+  });
+}
+
 template <class From, class To>
 void launch_convert(const char* name, cudaStream_t stream, const From* from, To* to, std::int64_t size) {
   if (size == 0) return;
@@ -102,6 +112,13 @@ void rows_to_bfloat16(cudaStream_t stream, const float* from, std::int64_t strid
   const MatrixThreads threads = matrix_threads(rows, columns);
   launch("rows_to_bfloat16", rows_to_bfloat16_kernel, threads.grid, threads.block, 0, stream, from, stride, to, rows,
          columns);
+}
+
+void scale_rows(cudaStream_t stream, float* x, std::int64_t stride, float factor, std::int64_t rows,
+                std::int64_t columns) {
+  if (rows == 0 || columns == 0) return;
+  const MatrixThreads threads = matrix_threads(rows, columns);
+  launch("scale_rows", scale_rows_kernel, threads.grid, threads.block, 0, stream, x, stride, factor, rows, columns);
 }
 
 }  // namespace onelogit::cuda

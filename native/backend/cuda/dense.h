@@ -19,4 +19,8 @@ void float32_to_bfloat16(cudaStream_t stream, const float* from, std::uint16_t* 
 void rows_to_bfloat16(cudaStream_t stream, const float* from, std::int64_t stride, std::uint16_t* to, std::int64_t rows,
                       std::int64_t columns);
 
+// x (rows×columns, rows `stride` apart) *= factor; with 0, x is not read.
+void scale_rows(cudaStream_t stream, float* x, std::int64_t stride, float factor, std::int64_t rows,
+                std::int64_t columns);
+
 }  // namespace onelogit::cuda

@@ -78,13 +78,14 @@ void Products::multiply(const Product& product) {
 
 void Products::queue(const Product& p) {
   if (p.m == 0 || p.n == 0) return;
+  // cuBLAS does not say what it does with k = 0, and a leading dimension may then be 0, which it refuses.
+  if (p.k == 0) return scale_rows(stream_, p.c, p.ldc, p.beta, p.m, p.n);
   if (p.lda > most || p.ldb > most || p.ldc > most)
     throw Error(ErrorKind::range, "ERR_ONELOGIT_RANGE", "Expected rows of fewer than 2^31 elements for a product");
   const CublasCompute compute = precision_ == Precision::tf32 ? CublasCompute::tf32 : CublasCompute::float32;
   for (std::int64_t row = 0; row < p.m; row += most)
     for (std::int64_t column = 0; column < p.n; column += most)
-      // Also once for k = 0, which scales C.
-      for (std::int64_t inner = 0; inner == 0 || inner < p.k; inner += most) {
+      for (std::int64_t inner = 0; inner < p.k; inner += most) {
         const auto m = static_cast<int>(std::min(most, p.m - row)), n = static_cast<int>(std::min(most, p.n - column)),
                    k = static_cast<int>(std::min(most, p.k - inner));
         const float beta = inner == 0 ? p.beta : 1.0f;

@@ -73,7 +73,9 @@ TEST_CASE("cuda backend: products in tf32 and bfloat16 train nearly the same net
   // A rounding to 11 and to 8 bits of precision.
   const double error_tf32 = distance(tf32.logits, exact.logits),
                error_bfloat16 = distance(bfloat16.logits, exact.logits);
+#if defined(ONELOGIT_CUDA_HOST)  // cuBLAS may take float32 for products as small as these
   CHECK(error_tf32 > 1e-5);
+#endif
   CHECK(error_tf32 < 2e-3);
   CHECK(error_bfloat16 > error_tf32);
   CHECK(error_bfloat16 < 2e-2);

@@ -30,7 +30,7 @@ TEST_CASE("cuda products: row-major, transposed or not, within larger matrices, 
   struct Size {
     std::int64_t m, n, k;
   };
-  for (const Size size : {Size{1, 1, 1}, {3, 5, 7}, {17, 33, 9}, {64, 1, 50}, {1, 64, 50}, {31, 20, 1}})
+  for (const Size size : {Size{1, 1, 1}, {3, 5, 7}, {17, 33, 9}, {64, 1, 50}, {1, 64, 50}, {31, 20, 1}, {5, 4, 0}})
     for (const bool transpose_a : {false, true})
       for (const bool transpose_b : {false, true})
         for (const float beta : {0.0f, 1.0f, -0.5f}) {
@@ -71,6 +71,17 @@ std::vector<std::uint16_t> halves(const std::vector<float>& values) {
   std::vector<std::uint16_t> bits;
   for (const float value : values) bits.push_back(float32_to_bfloat16(value));
   return bits;
+}
+
+// How far a product may be from that of rounded operands. Which way cuBLAS rounds to TF32, to nearest or towards 0, and
+// whether it takes float32 for small products all the same, is its choice.
+double tolerance(Precision precision) {
+#if defined(ONELOGIT_CUDA_HOST)
+  static_cast<void>(precision);
+  return 1e-5;
+#else
+  return precision == Precision::tf32 ? 3e-3 : 1e-5;
+#endif
 }
 
 TEST_CASE("cuda products: in every precision the product of rounded operands, some of them rounded before") {
@@ -122,7 +133,7 @@ TEST_CASE("cuda products: in every precision the product of rounded operands, so
             CAPTURE(n);
             CAPTURE(k);
             CAPTURE(stored);
-            CHECK(distance(device_c.host(), c) < 1e-5);
+            CHECK(distance(device_c.host(), c) < tolerance(precision));
           }
   }
 }
@@ -150,9 +161,9 @@ TEST_CASE("cuda products: operands are rounded into memory that is there after t
   cuda_host::limit_memory(1);
   step(10);
   CHECK(products.replacements() == replacements);
-  CHECK_THROWS(step(11));
+  CHECK_THROWS(step(30));  // so much more that it does not fit where the old memory was
   cuda_host::limit_memory(0);
-  step(11);
+  step(30);
   CHECK(products.replacements() > replacements);
 }
 

@@ -46,7 +46,8 @@ CublasStatus set_stream(CublasHandle handle, cudaStream_t stream) {
 }
 CublasStatus set_workspace(CublasHandle handle, void* memory, std::size_t bytes) {
   if (handle == nullptr) return not_initialized;
-  return bytes == 0 || cuda_host::is_device_memory(memory) ? success : invalid_value;
+  const bool aligned = reinterpret_cast<std::uintptr_t>(memory) % 256 == 0;
+  return bytes == 0 || (aligned && cuda_host::is_device_memory(memory)) ? success : invalid_value;
 }
 
 CublasStatus gemm(CublasHandle handle, CublasOperation a_operation, CublasOperation b_operation, int m, int n, int k,
@@ -55,12 +56,12 @@ CublasStatus gemm(CublasHandle handle, CublasOperation a_operation, CublasOperat
   const bool transpose_a = a_operation == CublasOperation::transpose,
              transpose_b = b_operation == CublasOperation::transpose;
   if (handle == nullptr) return not_initialized;
-  if (m < 0 || n < 0 || k < 0 || lda < std::max(1, transpose_a ? k : m) || ldb < std::max(1, transpose_b ? n : k) ||
+  // k = 0 is not documented: nobody is to rely on it.
+  if (m < 0 || n < 0 || k < 1 || lda < std::max(1, transpose_a ? k : m) || ldb < std::max(1, transpose_b ? n : k) ||
       ldc < std::max(1, m))
     return invalid_value;
   if (a_type != b_type || c_type != CublasType::float32) return not_supported;
-  if (!cuda_host::is_device_memory(c) ||
-      (k > 0 && (!cuda_host::is_device_memory(a) || !cuda_host::is_device_memory(b))))
+  if (!cuda_host::is_device_memory(c) || !cuda_host::is_device_memory(a) || !cuda_host::is_device_memory(b))
     return invalid_value;
   const float scale = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
   cuda_host::submit(*reinterpret_cast<cudaStream_t*>(handle), cuda_host::Work::kernel, [=] {
