@@ -38,6 +38,7 @@ class DeviceArray {
     cuda::check(cudaMalloc(reinterpret_cast<void**>(&data_), size * sizeof(T)), "a test");
 #if !defined(ONELOGIT_CUDA_HOST)
     if (size > 0) cuda::check(cudaMemsetAsync(data_, 0xff, size * sizeof(T), nullptr), "a test");
+    wait();
 #endif
   }
   explicit DeviceArray(const std::vector<T>& values) : DeviceArray(values.size()) {
@@ -51,12 +52,20 @@ class DeviceArray {
   T* data() const { return data_; }
   std::vector<T> host() const {
     std::vector<T> values(size_);
+#if !defined(ONELOGIT_CUDA_HOST)
+    wait();
+#endif
     cuda::check(cudaMemcpyAsync(values.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost, nullptr), "a test");
     cuda::check(cudaStreamSynchronize(nullptr), "a test");
     return values;
   }
 
  private:
+#if !defined(ONELOGIT_CUDA_HOST)
+  // A backend's stream does not wait for the default one, which copies are on here, nor that for it.
+  static void wait() { cuda::check(cudaDeviceSynchronize(), "a test"); }
+#endif
+
   std::size_t size_;
   T* data_ = nullptr;
 };
