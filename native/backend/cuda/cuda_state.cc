@@ -6,6 +6,7 @@
 #include "backend/cuda/cublas.h"
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/driver.h"
+#include "backend/cuda/kernel_image.h"
 
 namespace onelogit {
 namespace {
@@ -54,6 +55,10 @@ std::string reason_against(CudaState& state) {
     return "the GPU, " + first.name + ", has compute capability " + std::to_string(first.major) + "." +
            std::to_string(first.minor) + ", less than " + std::to_string(oldest_major) + "." +
            std::to_string(oldest_minor);
+  if (const cudaError_t failed = cuda::load_kernel_image(); failed != cudaSuccess)
+    return "kernels compiled for " + state.architectures + " do not start on the GPU, " + first.name +
+           ", of compute capability " + std::to_string(first.major) + "." + std::to_string(first.minor) + ": " +
+           described(failed);
   const cuda::Cublas& cublas = cuda::cublas();
   if (!cublas.available()) return cublas.reason;
   state.cublas = cublas.library;

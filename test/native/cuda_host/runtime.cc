@@ -47,6 +47,8 @@ Device& device() {
   return *only;
 }
 
+bool kernels_are_refused = false;
+
 bool is_pinned(const void* memory, std::size_t bytes) {
   const std::lock_guard<std::mutex> lock(device().mutex);
   const auto* const begin = static_cast<const unsigned char*>(memory);
@@ -74,6 +76,8 @@ void limit_memory(std::size_t bytes) {
   device().limit = bytes == 0 ? device_bytes : bytes;
 }
 
+void refuse_kernels(bool refuse) { kernels_are_refused = refuse; }
+
 bool is_device_memory(const void* memory) {
   const auto* const byte = static_cast<const unsigned char*>(memory);
   return byte >= device().begin && byte < device().begin + device_bytes;
@@ -97,6 +101,9 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   properties->multiProcessorCount = 3;
   properties->l2CacheSize = 1 << 20;
   return cudaSuccess;
+}
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, void (*)()) {
+  return cuda_host::kernels_are_refused ? failed(cudaErrorNoKernelImageForDevice) : cudaSuccess;
 }
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 cudaError_t cudaRuntimeGetVersion(int* version) {
@@ -220,6 +227,8 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "no error";
     case cudaErrorMemoryAllocation:
       return "out of memory";
+    case cudaErrorNoKernelImageForDevice:
+      return "no kernel image is available for execution on the device";
     case cudaErrorStreamCaptureUnsupported:
       return "operation not permitted when stream is capturing";
     case cudaErrorStreamCaptureInvalidated:
@@ -234,6 +243,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaSuccess";
     case cudaErrorMemoryAllocation:
       return "cudaErrorMemoryAllocation";
+    case cudaErrorNoKernelImageForDevice:
+      return "cudaErrorNoKernelImageForDevice";
     case cudaErrorStreamCaptureUnsupported:
       return "cudaErrorStreamCaptureUnsupported";
     case cudaErrorStreamCaptureInvalidated:
