@@ -53,6 +53,7 @@ if(onelogit_cuda_choice MATCHES "^(auto|on)$")
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
     enable_language(CUDA)
+    set(CMAKE_CUDA_STANDARD 17) # for every target with a kernel; it would be that of C++
     find_package(CUDAToolkit)
     if(TARGET CUDA::cudart_static)
       set(onelogit_with_cuda ON)
