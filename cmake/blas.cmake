@@ -1,14 +1,5 @@
 # Which matrix product the CPU backend uses. OpenBLAS is an optional speed-up: the portable kernels are complete.
-# $ONELOGIT_BLAS in the environment wins over the cached choice: npm gives a user no other way to pass one.
-set(ONELOGIT_BLAS auto CACHE STRING "auto, openblas or portable")
-set_property(CACHE ONELOGIT_BLAS PROPERTY STRINGS auto openblas portable)
-set(onelogit_blas_choice "${ONELOGIT_BLAS}")
-if(NOT "$ENV{ONELOGIT_BLAS}" STREQUAL "")
-  set(onelogit_blas_choice "$ENV{ONELOGIT_BLAS}")
-endif()
-if(NOT onelogit_blas_choice MATCHES "^(auto|openblas|portable)$")
-  message(FATAL_ERROR "onelogit: Expected auto, openblas or portable for ONELOGIT_BLAS but received '${onelogit_blas_choice}'")
-endif()
+onelogit_choice(ONELOGIT_BLAS onelogit_blas_choice auto openblas portable)
 
 add_library(onelogit_blas INTERFACE)
 if(NOT onelogit_blas_choice STREQUAL "portable")

@@ -1,5 +1,5 @@
 # Whether the CUDA kernels are compiled in. They need nvcc and the static runtime, and nothing at run time: cuBLAS and the driver are opened
-# when a GPU is asked for. $ONELOGIT_CUDA in the environment wins over the cached choice: npm gives a user no other way to pass one.
+# when a GPU is asked for. ONELOGIT_CUDA is
 #
 #   auto   if there is an nvcc (not for native tests, fuzzers and micro-benchmarks)
 #   on     or fail
@@ -8,15 +8,7 @@
 #
 # Compute capabilities: $ONELOGIT_CUDA_ARCHITECTURES or -DCMAKE_CUDA_ARCHITECTURES; else that of this machine's GPU; else code that any
 # driver can compile when it is first used (PTX of 7.5, the oldest that CUDA 13 knows).
-set(ONELOGIT_CUDA auto CACHE STRING "auto, on, off or host")
-set_property(CACHE ONELOGIT_CUDA PROPERTY STRINGS auto on off host)
-set(onelogit_cuda_choice "${ONELOGIT_CUDA}")
-if(NOT "$ENV{ONELOGIT_CUDA}" STREQUAL "")
-  set(onelogit_cuda_choice "$ENV{ONELOGIT_CUDA}")
-endif()
-if(NOT onelogit_cuda_choice MATCHES "^(auto|on|off|host)$")
-  message(FATAL_ERROR "onelogit: Expected auto, on, off or host for ONELOGIT_CUDA but received '${onelogit_cuda_choice}'")
-endif()
+onelogit_choice(ONELOGIT_CUDA onelogit_cuda_choice auto on off host)
 if(onelogit_cuda_choice STREQUAL "auto" AND (ONELOGIT_TESTS OR ONELOGIT_BENCH OR ONELOGIT_FUZZ OR ONELOGIT_SANITIZE))
   set(onelogit_cuda_choice off)
 endif()
@@ -53,6 +45,7 @@ if(onelogit_cuda_choice MATCHES "^(auto|on)$")
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
     enable_language(CUDA)
+    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
     set(CMAKE_CUDA_STANDARD 17) # for every target with a kernel; it would be that of C++
     find_package(CUDAToolkit)
     if(TARGET CUDA::cudart_static)
@@ -67,7 +60,7 @@ endif()
 add_library(onelogit_cuda_runtime INTERFACE) # for whoever includes the headers of backend/cuda
 if(onelogit_with_cuda)
   add_library(onelogit_cuda OBJECT ${onelogit_cuda_sources})
-  set_target_properties(onelogit_cuda PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_VISIBILITY_PRESET hidden)
+  set_target_properties(onelogit_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden)
   string(REPLACE ";" " " onelogit_architectures "${CMAKE_CUDA_ARCHITECTURES}")
   target_compile_definitions(onelogit_cuda PRIVATE ONELOGIT_CUDA_ARCHITECTURES="${onelogit_architectures}")
   target_compile_options(onelogit_cuda PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off> $<$<COMPILE_LANGUAGE:CUDA>:-O3>)

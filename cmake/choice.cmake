@@ -1,0 +1,18 @@
+# onelogit_choice(VARIABLE OUTPUT DEFAULT OTHER…): OUTPUT is one of the words. $VARIABLE in the environment wins over the cached choice: npm
+# gives a user no other way to pass one.
+function(onelogit_choice variable output default)
+  set(words ${default} ${ARGN})
+  list(POP_BACK ARGN last)
+  list(JOIN ARGN ", " between)
+  set(text "${default}, ${between} or ${last}")
+  set(${variable} ${default} CACHE STRING "${text}")
+  set_property(CACHE ${variable} PROPERTY STRINGS ${words})
+  set(choice "${${variable}}")
+  if(NOT "$ENV{${variable}}" STREQUAL "")
+    set(choice "$ENV{${variable}}")
+  endif()
+  if(NOT choice IN_LIST words)
+    message(FATAL_ERROR "onelogit: Expected ${text} for ${variable} but received '${choice}'")
+  endif()
+  set(${output} "${choice}" PARENT_SCOPE)
+endfunction()
