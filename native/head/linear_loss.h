@@ -31,6 +31,22 @@ struct LinearLossArguments {
   std::int64_t* correct = nullptr;
 };
 
+// Of a class matrix and a batch; nothing is wanted yet.
+inline LinearLossArguments linear_loss_arguments(const ParameterRows& classes, const float* hidden,
+                                                 const std::int32_t* labels, std::int64_t m, std::uint64_t step) {
+  LinearLossArguments arguments;
+  arguments.hidden = hidden;
+  arguments.weight = classes.value;
+  arguments.weight_type = classes.type;
+  arguments.bias = classes.bias;
+  arguments.labels = labels;
+  arguments.m = m;
+  arguments.d = classes.columns;
+  arguments.k = classes.rows;
+  arguments.step = step;
+  return arguments;
+}
+
 class LinearLossKernel {
  public:
   virtual ~LinearLossKernel() = default;

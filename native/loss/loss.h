@@ -46,6 +46,13 @@ std::string_view loss_name(LossKind kind);
 // Whether the loss is aligned with the Principle of Logit Separation.
 bool loss_is_aligned(LossKind kind);
 
+// nce whose second term is summed over draws.
+inline bool is_sampled_nce(const LossSpec& loss) { return loss.kind == LossKind::nce && loss.num_sampled > 0; }
+// Whether the gradient of most classes is exactly 0.
+inline bool touches_few_classes(const LossSpec& loss) {
+  return loss.kind == LossKind::max_margin || loss.kind == LossKind::batch_max_margin || is_sampled_nce(loss);
+}
+
 constexpr double max_noise_ratio = 1e30;              // t q_j stays within float32
 constexpr std::int64_t max_num_sampled = 10'000'000;  // the draws of a batch are kept in memory
 

@@ -9,11 +9,6 @@ namespace {
 
 constexpr std::int64_t most_logits = std::int64_t{1} << 20, most_stored = std::int64_t{1} << 28;
 
-bool gives_every_class_a_gradient(const LossSpec& loss) {
-  return loss.kind != LossKind::max_margin && loss.kind != LossKind::batch_max_margin &&
-         !(loss.kind == LossKind::nce && loss.num_sampled > 0);
-}
-
 }  // namespace
 
 std::string_view head_memory_name(HeadMemory memory) {
@@ -32,7 +27,7 @@ std::string_view head_memory_name(HeadMemory memory) {
 
 HeadMemory choose_head_memory(const Model& model, const TrainOptions& options) {
   const bool bfloat16 = model.class_weight().type == WeightType::bfloat16;
-  const bool clips = options.optimizer.clip_norm > 0, every_class = gives_every_class_a_gradient(options.loss);
+  const bool clips = options.optimizer.clip_norm > 0, every_class = !touches_few_classes(options.loss);
   if (options.memory == HeadMemory::logits && bfloat16)
     throw Error(
         ErrorKind::range, "ERR_ONELOGIT_RANGE",

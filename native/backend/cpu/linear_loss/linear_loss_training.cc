@@ -127,11 +127,6 @@ class RelativeClassGradients final : public ClassGradients {
   SparseRows labels_;
 };
 
-bool touches_few_rows(const LossSpec& loss) {
-  return loss.kind == LossKind::max_margin || loss.kind == LossKind::batch_max_margin ||
-         (loss.kind == LossKind::nce && loss.num_sampled > 0);
-}
-
 bool all_finite(const float* values, std::int64_t n) {
   // The sum of x·0 is 0 or NaN: one pass without a branch per number.
   float sum = 0;
@@ -143,7 +138,7 @@ class CpuLinearLossTraining final : public LinearLossTraining {
  public:
   explicit CpuLinearLossTraining(const LinearLossTrainingPlan& plan)
       : plan_(plan),
-        sparse_loss_(touches_few_rows(plan.loss)),
+        sparse_loss_(touches_few_classes(plan.loss)),
         table_(plan.classes, plan.optimizer, sparse_loss_ ? RowTable::Touched::few_rows : RowTable::Touched::all_rows,
                plan.seed),
         kernel_(make_cpu_linear_loss(kernel_plan(), plan.memory)),
@@ -157,7 +152,7 @@ class CpuLinearLossTraining final : public LinearLossTraining {
       bias_gradient_ = Buffer(cpu_backend(), static_cast<std::size_t>(classes.rows) * sizeof(float));
     }
     if (relative) relative_.emplace(table_, gradient_.as<float>(), bias_gradient_.as<float>());
-    if (plan.loss.kind == LossKind::nce && plan.loss.num_sampled > 0) {
+    if (is_sampled_nce(plan.loss)) {
       LinearLossPlan margin = kernel_plan();
       margin.loss = LossSpec{};
       margin.loss.kind = LossKind::max_margin;
@@ -167,7 +162,8 @@ class CpuLinearLossTraining final : public LinearLossTraining {
 
   void run(const Batch& batch, double* value, std::int64_t* correct) override {
     table_.begin_step(batch.learning_rate, batch.step);
-    LinearLossArguments arguments = arguments_of(batch.hidden, batch.labels, batch.m, batch.step);
+    LinearLossArguments arguments =
+        linear_loss_arguments(plan_.classes, batch.hidden, batch.labels, batch.m, batch.step);
     arguments.gradient_hidden = batch.gradient_hidden;
     arguments.correct = correct;
     defined_ = all_finite(batch.hidden, batch.m * arguments.d);
@@ -230,7 +226,7 @@ class CpuLinearLossTraining final : public LinearLossTraining {
   void evaluate(const float* hidden, const std::int32_t* labels, std::int64_t m, std::uint64_t step, double* value,
                 std::int64_t* correct) override {
     NoClassGradients classes;
-    LinearLossArguments arguments = arguments_of(hidden, labels, m, step);
+    LinearLossArguments arguments = linear_loss_arguments(plan_.classes, hidden, labels, m, step);
     arguments.correct = correct;
     kernel_->pass(arguments, classes, value);
     if (*correct >= 0) return;
@@ -243,20 +239,6 @@ class CpuLinearLossTraining final : public LinearLossTraining {
  private:
   LinearLossPlan kernel_plan() const {
     return {plan_.loss, plan_.max_examples, plan_.classes.columns, plan_.classes.rows, plan_.workspace_bytes};
-  }
-  LinearLossArguments arguments_of(const float* hidden, const std::int32_t* labels, std::int64_t m,
-                                   std::uint64_t step) const {
-    LinearLossArguments arguments;
-    arguments.hidden = hidden;
-    arguments.weight = plan_.classes.value;
-    arguments.weight_type = plan_.classes.type;
-    arguments.bias = plan_.classes.bias;
-    arguments.labels = labels;
-    arguments.m = m;
-    arguments.d = plan_.classes.columns;
-    arguments.k = plan_.classes.rows;
-    arguments.step = step;
-    return arguments;
   }
 
   LinearLossTrainingPlan plan_;

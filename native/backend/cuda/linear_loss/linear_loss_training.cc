@@ -11,11 +11,6 @@
 namespace onelogit::cuda {
 namespace {
 
-bool is_sampled(const LossSpec& loss) { return loss.kind == LossKind::nce && loss.num_sampled > 0; }
-bool touches_few_rows(const LossSpec& loss) {
-  return loss.kind == LossKind::max_margin || loss.kind == LossKind::batch_max_margin || is_sampled(loss);
-}
-
 // The gradient of all rows, where a step has to keep it.
 struct WholeGradient {
   DeviceBuffer<float> weight, bias;  // k×d; k, if there is a bias
@@ -120,7 +115,7 @@ class CudaLinearLossTraining final : public LinearLossTraining {
     if (way_ == Way::whole || way_ == Way::relative) gradient_ = WholeGradient(plan.classes);
     if (way_ == Way::relative) relative_.emplace(queue, table_, gradient_);
     if (plan.clips) partial_ = DeviceBuffer<double>(static_cast<std::size_t>(most_square_partials), "squares");
-    if (is_sampled(plan.loss)) {
+    if (is_sampled_nce(plan.loss)) {
       LinearLossPlan margin = kernel_plan();
       margin.loss = LossSpec{};
       margin.loss.kind = LossKind::max_margin;
@@ -130,7 +125,8 @@ class CudaLinearLossTraining final : public LinearLossTraining {
   }
 
   void run(const Batch& batch, double* value, std::int64_t* correct) override {
-    LinearLossArguments arguments = arguments_of(batch.hidden, batch.labels, batch.m, batch.step);
+    LinearLossArguments arguments =
+        linear_loss_arguments(plan_.classes, batch.hidden, batch.labels, batch.m, batch.step);
     arguments.gradient_hidden = batch.gradient_hidden;
     arguments.correct = correct;
     find_undefined(queue_.stream, batch.hidden, batch.m * arguments.d, undefined_.data());
@@ -177,10 +173,10 @@ class CudaLinearLossTraining final : public LinearLossTraining {
   void evaluate(const float* hidden, const std::int32_t* labels, std::int64_t m, std::uint64_t step, double* value,
                 std::int64_t* correct) override {
     NoClassGradients classes;
-    LinearLossArguments arguments = arguments_of(hidden, labels, m, step);
-    if (!is_sampled(plan_.loss)) arguments.correct = correct;
+    LinearLossArguments arguments = linear_loss_arguments(plan_.classes, hidden, labels, m, step);
+    if (!is_sampled_nce(plan_.loss)) arguments.correct = correct;
     kernel_->pass(arguments, classes, value);
-    if (!is_sampled(plan_.loss)) return;
+    if (!is_sampled_nce(plan_.loss)) return;
     // Sampled nce has not seen all logits: with one class there is nothing to get wrong.
     arguments.correct = correct;
     if (all_logits_)
@@ -193,7 +189,7 @@ class CudaLinearLossTraining final : public LinearLossTraining {
   // Where the gradient of the class matrix goes.
   enum class Way { blocks, few_rows, relative, whole };
   static Way way_of(const LinearLossTrainingPlan& plan) {
-    if (touches_few_rows(plan.loss)) return Way::few_rows;
+    if (touches_few_classes(plan.loss)) return Way::few_rows;
     if (plan.clips) return Way::whole;
     return plan.loss.kind == LossKind::batch_cross_entropy && plan.memory == ClassGradientMemory::store ? Way::relative
                                                                                                         : Way::blocks;
@@ -205,20 +201,6 @@ class CudaLinearLossTraining final : public LinearLossTraining {
             plan_.classes.rows,
             plan_.workspace_bytes,
             way_ == Way::blocks || (plan_.classes.type == WeightType::bfloat16 && converts_bfloat16(queue_))};
-  }
-  LinearLossArguments arguments_of(const float* hidden, const std::int32_t* labels, std::int64_t m,
-                                   std::uint64_t step) const {
-    LinearLossArguments arguments;
-    arguments.hidden = hidden;
-    arguments.weight = plan_.classes.value;
-    arguments.weight_type = plan_.classes.type;
-    arguments.bias = plan_.classes.bias;
-    arguments.labels = labels;
-    arguments.m = m;
-    arguments.d = plan_.classes.columns;
-    arguments.k = plan_.classes.rows;
-    arguments.step = step;
-    return arguments;
   }
 
   Queue& queue_;
