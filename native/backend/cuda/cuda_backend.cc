@@ -89,6 +89,22 @@ void CudaBackend::dense_forward(const float* x, const float* weight, const float
   if (bias != nullptr) cuda::add_bias(stream_, bias, y, m, outputs);
 }
 
+// y = x · weightᵀ, a few converted rows of the weight after others.
+void CudaBackend::multiply_widened(const float* x, const std::uint16_t* weight, float* y, std::int64_t m,
+                                   std::int64_t inputs, std::int64_t outputs) {
+  const std::lock_guard<std::mutex> lock(widened_mutex_);
+  const std::int64_t rows =
+      std::clamp<std::int64_t>(widened_bytes / (4 * std::max<std::int64_t>(inputs, 1)), 1, outputs);
+  if (const auto size = static_cast<std::size_t>(rows * inputs); widened_.size() < size)
+    widened_ = cuda::DeviceBuffer<float>(size, "rows of a bfloat16 weight");
+  for (std::int64_t first = 0; first < outputs; first += rows) {
+    const std::int64_t n = std::min(rows, outputs - first);
+    cuda::bfloat16_to_float32(stream_, weight + first * inputs, widened_.data(), n * inputs);
+    gemm(Transpose::no, Transpose::yes, m, n, inputs, 1.0f, x, inputs, widened_.data(), inputs, 0.0f, y + first,
+         outputs);
+  }
+}
+
 void CudaBackend::dense_forward_bfloat16(const float* x, const std::uint16_t* weight, const float* bias, float* y,
                                          std::int64_t m, std::int64_t inputs, std::int64_t outputs) {
   if (queue_->products.precision() == Precision::bfloat16) {
@@ -103,19 +119,8 @@ void CudaBackend::dense_forward_bfloat16(const float* x, const std::uint16_t* we
                                .ldb = inputs,
                                .c = y,
                                .ldc = outputs});
-    if (bias != nullptr) cuda::add_bias(stream_, bias, y, m, outputs);
-    return;
-  }
-  const std::lock_guard<std::mutex> lock(widened_mutex_);
-  const std::int64_t rows =
-      std::clamp<std::int64_t>(widened_bytes / (4 * std::max<std::int64_t>(inputs, 1)), 1, outputs);
-  if (const auto size = static_cast<std::size_t>(rows * inputs); widened_.size() < size)
-    widened_ = cuda::DeviceBuffer<float>(size, "rows of a bfloat16 weight");
-  for (std::int64_t first = 0; first < outputs; first += rows) {
-    const std::int64_t n = std::min(rows, outputs - first);
-    cuda::bfloat16_to_float32(stream_, weight + first * inputs, widened_.data(), n * inputs);
-    gemm(Transpose::no, Transpose::yes, m, n, inputs, 1.0f, x, inputs, widened_.data(), inputs, 0.0f, y + first,
-         outputs);
+  } else {
+    multiply_widened(x, weight, y, m, inputs, outputs);
   }
   if (bias != nullptr) cuda::add_bias(stream_, bias, y, m, outputs);
 }

@@ -88,6 +88,9 @@ class CudaBackend : public Backend {
                     std::int64_t d) override;
 
  private:
+  void multiply_widened(const float* x, const std::uint16_t* weight, float* y, std::int64_t m, std::int64_t inputs,
+                        std::int64_t outputs);
+
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<cuda::Queue> queue_;
   cuda::Optimizer optimizer_;
