@@ -297,16 +297,15 @@ Napi::Value classifier_of(const Napi::CallbackInfo& info) {
     auto use = std::make_shared<SharedModel::Use>(model_from_javascript(info[0]), false, "SingleLogitClassifier.load");
     const Napi::Object object = info[1].ToObject();
     auto generation = Generation::shared(description_of(object));
-    // Of its own: the model may be trained on while the classifier answers.
-    const std::shared_ptr<Backend> backend = select_backend(std::string((*use)->backend().name())).backend;
-    return start_job(info.Env(),
-                     [use, generation, backend, storage = storage_field(object)](Job&) -> Finish {
-                       generation->weights = ClassifierWeights::snapshot(**use, *backend, storage);
-                       const auto shared = SharedWeights::alone(generation);
-                       return [shared](Napi::Env env) -> Napi::Value {
-                         return classifier_to_javascript(env, shared, true);
-                       };
-                     })
+    return start_job(
+               info.Env(),
+               [use, generation, storage = storage_field(object)](Job&) -> Finish {
+                 // Of its own: the model may be trained on while the classifier answers.
+                 const std::shared_ptr<Backend> backend = select_backend(std::string((*use)->backend().name())).backend;
+                 generation->weights = ClassifierWeights::snapshot(**use, *backend, storage);
+                 const auto shared = SharedWeights::alone(generation);
+                 return [shared](Napi::Env env) -> Napi::Value { return classifier_to_javascript(env, shared, true); };
+               })
         .promise;
   });
 }
@@ -331,21 +330,22 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object object = info[0].ToObject();
     const ModelSpec spec = model_spec_from_javascript(object);
-    const std::shared_ptr<Backend> backend = select_backend(string_field(object, "device", "auto")).backend;
+    const Placement placement = placement_from_javascript(object);
     const ClassifierWeights::Keeping keeping{storage_field(object), boolean_field(object, "memoryMap", false),
                                              boolean_field(object, "prefault", false)};
     Preprocessing preprocessing;
     if (const Napi::Value given = object.Get("preprocessing"); given.IsObject())
       preprocessing = preprocessing_from_javascript(given.As<Napi::Object>());
-    const std::string key = file->identity() + " on " + std::string(backend->name()) + ' ' +
-                            string_field(object, "storage", "as stored") + (keeping.memory_map ? " mapped" : "") +
-                            (keeping.prefault ? " at once" : "");
+    const std::string kept = string_field(object, "storage", "as stored") + (keeping.memory_map ? " mapped" : "") +
+                             (keeping.prefault ? " at once" : "");
     auto generation = Generation::shared(description_of(object));
     return start_job(
                info.Env(),
-               [opening = Opening{key, order, weights_from_javascript(info.Env(), info[1]), thresholds_field(object)},
-                file, spec, backend, preprocessing, keeping, generation](Job&) -> Finish {
-                 return open_or_replace(opening, [&] {
+               [order, replaced = weights_from_javascript(info.Env(), info[1]), thresholds = thresholds_field(object),
+                file, spec, placement, preprocessing, keeping, kept, generation](Job&) -> Finish {
+                 const std::string key = file->identity() + " on " + used_device(placement.device) + ' ' + kept;
+                 return open_or_replace({key, order, replaced, thresholds}, [&] {
+                   const std::shared_ptr<Backend> backend = placement.backend();
                    generation->weights = ClassifierWeights::load(file, spec, preprocessing, *backend, keeping);
                    generation->thresholds = read_thresholds(*file, generation->weights->matrix().classes());
                    return generation;

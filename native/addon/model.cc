@@ -45,7 +45,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
         model = std::move(*info[0].As<Napi::External<std::unique_ptr<Model>>>().Data());
       } else {
         const Napi::Object spec = info[0].ToObject();
-        const std::shared_ptr<Backend> backend = backend_from_javascript(spec);
+        const std::shared_ptr<Backend> backend = placement_from_javascript(spec).backend();
         model = std::make_unique<Model>(model_spec_from_javascript(spec), *backend);
       }
       for (const NamedTensor& tensor : model->tensors())

@@ -50,8 +50,14 @@ std::shared_ptr<SharedModel> model_from_javascript(const Napi::Value& value);
 // A new NativeModel.
 Napi::Value model_to_javascript(Napi::Env env, std::unique_ptr<Model> model);
 
+// Where a model is to compute. Making the backend asks the driver: jobs do it on their threads.
+struct Placement {
+  std::string device;
+  Precision precision = Precision::float32;
+  std::shared_ptr<Backend> backend() const { return select_backend(device, precision).backend; }
+};
 // { device, precision? }
-std::shared_ptr<Backend> backend_from_javascript(const Napi::Object& object);
+Placement placement_from_javascript(const Napi::Object& object);
 // { inputShape, layers, seed } as src/model.ts makes it.
 ModelSpec model_spec_from_javascript(const Napi::Object& object);
 // { scale, mean?, standardDeviation? }

@@ -55,13 +55,13 @@ std::vector<float> float_list(const Napi::Value& value) {
 
 }  // namespace
 
-std::shared_ptr<Backend> backend_from_javascript(const Napi::Object& object) {
+Placement placement_from_javascript(const Napi::Object& object) {
   const std::string name = string_field(object, "precision", "float32");
   const std::optional<Precision> precision = precision_of_name(name);
   if (!precision)
     throw Error(ErrorKind::range, "ERR_ONELOGIT_ARGUMENT",
                 "Expected 'float32', 'tf32' or 'bfloat16' for precision but received '" + name.substr(0, 40) + "'");
-  return select_backend(string_field(object, "device", "auto"), *precision).backend;
+  return {string_field(object, "device", "auto"), *precision};
 }
 
 ModelSpec model_spec_from_javascript(const Napi::Object& object) {

@@ -52,14 +52,15 @@ Napi::Value load(const Napi::CallbackInfo& info, const std::shared_ptr<OpenedFil
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object object = info[0].ToObject();
     const ModelSpec spec = model_spec_from_javascript(object);
-    const std::shared_ptr<Backend> backend = backend_from_javascript(object);
+    const Placement placement = placement_from_javascript(object);
     return start_job(info.Env(),
-                     [opened, spec, backend](Job&) -> Finish {
+                     [opened, spec, placement](Job&) -> Finish {
                        // A file whose layers claim more than its tensors hold must not make us ask for that much
                        // memory.
                        const std::vector<NamedTensor> planned = planned_tensors(spec);
                        check_tensors(opened->file, planned);
                        check_no_other_tensors(opened->file, planned);
+                       const std::shared_ptr<Backend> backend = placement.backend();
                        ModelSpec uninitialised = spec;
                        for (LayerSpec& layer : uninitialised.layers) layer.initializer = Initializer::zeros;
                        auto model =

@@ -190,6 +190,9 @@ class Backend : public std::enable_shared_from_this<Backend> {
 // The process-wide CPU backend.
 Backend& cpu_backend();
 
+// What select_backend takes for "auto", and whatever else the device is called.
+std::string used_device(const std::string& device);
+
 struct BackendChoice {
   std::shared_ptr<Backend> backend;
   std::string reason;  // why CUDA was not used when `auto` fell back to the CPU; empty if it was, or was not asked for

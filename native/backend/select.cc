@@ -10,6 +10,11 @@ std::shared_ptr<Backend> the_cpu() { return {std::shared_ptr<void>(), &cpu_backe
 
 }  // namespace
 
+std::string used_device(const std::string& device) {
+  if (device != "auto") return device;
+  return cuda_state().available ? "cuda" : "cpu";
+}
+
 BackendChoice select_backend(const std::string& device, Precision precision) {
   const auto cpu = [&](const std::string& reason) -> BackendChoice {
     if (precision != Precision::float32)
