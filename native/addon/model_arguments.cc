@@ -30,9 +30,34 @@ Initializer initializer_from_name(const std::string& name) {
   throw Error(ErrorKind::type, "ERR_ONELOGIT_ARGUMENT", "Expected a known initializer but received '" + name + "'");
 }
 
+// [vertical, horizontal], if it is there.
+void read_pair(const Napi::Value& value, std::int64_t (&pair)[2]) {
+  if (!value.IsArray()) return;
+  const Napi::Array array = value.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < 2; ++i) pair[i] = array.Get(i).ToNumber().Int64Value();
+}
+
+// 'same', 'valid' or [top, bottom, left, right].
+Padding padding_from_javascript(const Napi::Value& value) {
+  Padding padding;
+  if (value.IsString()) padding.same = value.ToString().Utf8Value() == "same";
+  if (!value.IsArray()) return padding;
+  const Napi::Array array = value.As<Napi::Array>();
+  std::uint32_t i = 0;
+  for (std::int64_t* side : {&padding.top, &padding.bottom, &padding.left, &padding.right})
+    *side = array.Get(i++).ToNumber().Int64Value();
+  return padding;
+}
+
 LayerSpec layer_from_javascript(const Napi::Object& object) {
   LayerSpec layer;
   layer.type = string_field(object, "type", "");
+  layer.name = string_field(object, "name", "");
+  layer.frozen = boolean_field(object, "frozen", layer.frozen);
+  if (object.Get("inputs").IsArray()) {
+    const Napi::Array inputs = object.Get("inputs").As<Napi::Array>();
+    for (std::uint32_t i = 0; i < inputs.Length(); ++i) layer.inputs.push_back(inputs.Get(i).ToNumber().Int64Value());
+  }
   layer.vocabulary = integer_field(object, "vocabulary", layer.vocabulary);
   layer.units = integer_field(object, layer.type == "embedding" ? "features" : "units", layer.units);
   layer.bias = boolean_field(object, "bias", layer.bias);
@@ -42,6 +67,17 @@ LayerSpec layer_from_javascript(const Napi::Object& object) {
   layer.epsilon = static_cast<float>(number_field(object, "epsilon", static_cast<double>(layer.epsilon)));
   layer.momentum = static_cast<float>(number_field(object, "momentum", static_cast<double>(layer.momentum)));
   layer.rate = static_cast<float>(number_field(object, "rate", static_cast<double>(layer.rate)));
+  layer.filters = integer_field(object, "filters", layer.filters);
+  layer.groups = integer_field(object, "groups", layer.groups);
+  read_pair(object.Get("kernel"), layer.kernel);
+  read_pair(object.Get("stride"), layer.stride);
+  layer.padding = padding_from_javascript(object.Get("padding"));
+  layer.count_padding = boolean_field(object, "countPadding", layer.count_padding);
+  LocalResponseNorm& norm = layer.local_response_norm;
+  norm.size = integer_field(object, "size", norm.size);
+  norm.alpha = static_cast<float>(number_field(object, "alpha", static_cast<double>(norm.alpha)));
+  norm.beta = static_cast<float>(number_field(object, "beta", static_cast<double>(norm.beta)));
+  norm.k = static_cast<float>(number_field(object, "k", static_cast<double>(norm.k)));
   return layer;
 }
 

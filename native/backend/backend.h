@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 
+#include "backend/images.h"
 #include "backend/precision.h"
 #include "head/linear_loss.h"
 #include "layer/embedding_training.h"
@@ -50,6 +51,15 @@ class LossKernel {
   // may be null: value only). `step` selects the noise draws of sampled nce. m may vary up to the planned maximum.
   virtual void value_and_gradient(const float* logits, const std::int32_t* labels, std::int64_t m, std::uint64_t step,
                                   double* value, float* gradient) = 0;
+};
+
+// A convolution made ready for prediction: its weight arranged as the device reads it best.
+class Conv2dInference {
+ public:
+  virtual ~Conv2dInference() = default;
+  // y = windows of x · weightᵀ + bias, plus `residual` (of y's shape, and may be y) unless it is null, then max(·, 0)
+  // if `relu`. May be called from several threads at once where the backend may.
+  virtual void run(const float* x, const float* residual, bool relu, float* y, std::int64_t m) const = 0;
 };
 
 // Runs the steps of one training.
@@ -129,6 +139,52 @@ class Backend : public std::enable_shared_from_this<Backend> {
   virtual void softmax_forward(const float* x, float* y, std::int64_t m, std::int64_t n) = 0;
   // dx_ij = y_ij (dy_ij − Σ_l dy_il y_il); dx may alias dy.
   virtual void softmax_backward(const float* y, const float* dy, float* dx, std::int64_t m, std::int64_t n) = 0;
+
+  // y = a + b; y may alias either.
+  virtual void add(const float* a, const float* b, float* y, std::int64_t size) = 0;
+  // y (rows of ldy) = x (rows of ldx), `columns` of each; what lies between the rows of y stays. x and y do not
+  // overlap.
+  virtual void copy_columns(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows,
+                            std::int64_t columns) = 0;
+
+  // ---- images: m × height × width × channels (images.h); no operation works in place unless stated ----
+  // y (m × out_height × out_width × filters) = windows of x · weightᵀ + bias. weight is filters × kernel_height ×
+  // kernel_width × channels/groups: one filter is one contiguous row. bias filters, or null.
+  virtual void conv2d_forward(const Conv2dGeometry& geometry, const float* x, const float* weight, const float* bias,
+                              float* y, std::int64_t m) = 0;
+  virtual void conv2d_backward_input(const Conv2dGeometry& geometry, const float* dy, const float* weight, float* dx,
+                                     std::int64_t m) = 0;
+  // dweight, and dbias unless it is null; both overwritten.
+  virtual void conv2d_backward_weight(const Conv2dGeometry& geometry, const float* x, const float* dy, float* dweight,
+                                      float* dbias, std::int64_t m) = 0;
+  // The forward pass for prediction. Copies what it needs of weight and bias (this backend's memory; bias may be null).
+  virtual std::unique_ptr<Conv2dInference> make_conv2d_inference(const Conv2dGeometry& geometry, const float* weight,
+                                                                 const float* bias) = 0;
+
+  // y = the largest of each window and channel; padding is never the largest, NaN is. `places` (of y's size, or null:
+  // not wanted) = where it was, row · width + column, the first of equals.
+  virtual void max_pool_forward(const Pool2dGeometry& geometry, const float* x, float* y, std::int32_t* places,
+                                std::int64_t m) = 0;
+  virtual void max_pool_backward(const Pool2dGeometry& geometry, const std::int32_t* places, const float* dy, float* dx,
+                                 std::int64_t m) = 0;
+  // y = the mean of each window and channel: its sum over the window's size, or, unless `count_padding`, over as many
+  // of its pixels as lie in the image.
+  virtual void avg_pool_forward(const Pool2dGeometry& geometry, bool count_padding, const float* x, float* y,
+                                std::int64_t m) = 0;
+  virtual void avg_pool_backward(const Pool2dGeometry& geometry, bool count_padding, const float* dy, float* dx,
+                                 std::int64_t m) = 0;
+  // y = x at (top, left) in zeros of another size; where that is outside, x is cropped (top or left below 0, or too
+  // small an output). The backward pass is the same call with the shapes exchanged and −top, −left.
+  virtual void place_images(const float* x, std::int64_t height, std::int64_t width, float* y, std::int64_t out_height,
+                            std::int64_t out_width, std::int64_t channels, std::int64_t top, std::int64_t left,
+                            std::int64_t m) = 0;
+  // Across channels (Krizhevsky et al. 2012, 3.3): y = x · scale^−beta, scale = k + alpha/size · Σ x² over the `size`
+  // channels around, channel c − size/2 to c + (size − 1)/2, as far as there are. `scale` (rows × channels) is kept for
+  // the backward pass; null: not wanted.
+  virtual void local_response_norm_forward(const LocalResponseNorm& norm, const float* x, float* y, float* scale,
+                                           std::int64_t rows, std::int64_t channels) = 0;
+  virtual void local_response_norm_backward(const LocalResponseNorm& norm, const float* x, const float* scale,
+                                            const float* dy, float* dx, std::int64_t rows, std::int64_t channels) = 0;
 
   // ---- embedding ----
   // y (n×columns) = rows `ids` (n, in range) of the table

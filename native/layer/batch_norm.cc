@@ -12,7 +12,8 @@ class BatchNorm final : public Layer {
       : features_(input_shape.back()),
         rows_per_example_(shape_size(input_shape) / input_shape.back()),
         epsilon_(spec.epsilon),
-        momentum_(spec.momentum) {
+        momentum_(spec.momentum),
+        frozen_(spec.frozen) {
     input_shape_ = output_shape_ = input_shape;
   }
 
@@ -26,14 +27,15 @@ class BatchNorm final : public Layer {
   }
 
   std::int64_t saved_size(std::int64_t) const override { return 2 * features_; }
-  LayerMemory memory() const override { return {.gradient_in_place = true}; }
+  LayerMemory memory() const override { return {.gradient_in_place = true, .backward_reads_input = !frozen_}; }
   // The variance of one row is 0: every output would be the bias, whatever the input.
-  std::int64_t smallest_batch() const override { return rows_per_example_ > 1 ? 1 : 2; }
+  std::int64_t smallest_batch() const override { return rows_per_example_ > 1 || frozen_ ? 1 : 2; }
 
   void forward(const Pass& pass, const LayerTensors& tensors, const float* x, float* y, float* saved) const override {
     const std::int64_t rows = pass.examples * rows_per_example_;
     const auto& value = tensors.value;
-    if (pass.training)
+    if (pass.training && frozen_) pass.backend.zero(saved, static_cast<std::size_t>(features_) * sizeof(float));
+    if (pass.training && !frozen_)
       pass.backend.batch_norm_forward_training(x, value[0], value[1], epsilon_, momentum_, value[2], value[3], saved,
                                                saved + features_, y, rows, features_);
     else
@@ -43,13 +45,25 @@ class BatchNorm final : public Layer {
 
   void backward(const Pass& pass, const LayerTensors& tensors, const float* x, const float*, const float* dy, float* dx,
                 const float* saved) const override {
+    if (frozen_) {
+      if (dx != nullptr) backward_frozen(pass, tensors, dy, dx, saved);
+      return;
+    }
     pass.backend.batch_norm_backward(x, dy, tensors.value[0], saved, saved + features_, dx, tensors.gradient[0],
                                      tensors.gradient[1], pass.examples * rows_per_example_, features_);
   }
 
  private:
+  // dx = dy · gamma/sqrt(variance + epsilon): the forward pass with a mean and a beta of 0.
+  void backward_frozen(const Pass& pass, const LayerTensors& tensors, const float* dy, float* dx,
+                       const float* zeros) const {
+    pass.backend.batch_norm_forward_inference(dy, tensors.value[0], zeros, epsilon_, zeros, tensors.value[3], dx,
+                                              pass.examples * rows_per_example_, features_);
+  }
+
   std::int64_t features_, rows_per_example_;
   float epsilon_, momentum_;
+  bool frozen_;
 };
 
 }  // namespace

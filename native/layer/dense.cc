@@ -26,6 +26,8 @@ class Dense final : public Layer {
     return specs;
   }
 
+  LayerMemory memory() const override { return {.backward_reads_input = true}; }
+
   void forward(const Pass& pass, const LayerTensors& tensors, const float* x, float* y, float*) const override {
     pass.backend.dense_forward(x, tensors.value[0], bias_ ? tensors.value[1] : nullptr, y, pass.examples, inputs_,
                                units_);
@@ -33,8 +35,9 @@ class Dense final : public Layer {
 
   void backward(const Pass& pass, const LayerTensors& tensors, const float* x, const float*, const float* dy, float* dx,
                 const float*) const override {
-    pass.backend.dense_backward_weight(x, dy, tensors.gradient[0], bias_ ? tensors.gradient[1] : nullptr, pass.examples,
-                                       inputs_, units_);
+    if (tensors.gradient[0] != nullptr)
+      pass.backend.dense_backward_weight(x, dy, tensors.gradient[0], bias_ ? tensors.gradient[1] : nullptr,
+                                         pass.examples, inputs_, units_);
     if (dx != nullptr) pass.backend.dense_backward_input(dy, tensors.value[0], dx, pass.examples, inputs_, units_);
   }
 

@@ -48,6 +48,34 @@ class CpuBackend : public Backend {
   void softmax_forward(const float* x, float* y, std::int64_t m, std::int64_t n) override;
   void softmax_backward(const float* y, const float* dy, float* dx, std::int64_t m, std::int64_t n) override;
 
+  void add(const float* a, const float* b, float* y, std::int64_t size) override;
+  void copy_columns(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows,
+                    std::int64_t columns) override;
+
+  void conv2d_forward(const Conv2dGeometry& geometry, const float* x, const float* weight, const float* bias, float* y,
+                      std::int64_t m) override;
+  void conv2d_backward_input(const Conv2dGeometry& geometry, const float* dy, const float* weight, float* dx,
+                             std::int64_t m) override;
+  void conv2d_backward_weight(const Conv2dGeometry& geometry, const float* x, const float* dy, float* dweight,
+                              float* dbias, std::int64_t m) override;
+  std::unique_ptr<Conv2dInference> make_conv2d_inference(const Conv2dGeometry& geometry, const float* weight,
+                                                         const float* bias) override;
+  void max_pool_forward(const Pool2dGeometry& geometry, const float* x, float* y, std::int32_t* places,
+                        std::int64_t m) override;
+  void max_pool_backward(const Pool2dGeometry& geometry, const std::int32_t* places, const float* dy, float* dx,
+                         std::int64_t m) override;
+  void avg_pool_forward(const Pool2dGeometry& geometry, bool count_padding, const float* x, float* y,
+                        std::int64_t m) override;
+  void avg_pool_backward(const Pool2dGeometry& geometry, bool count_padding, const float* dy, float* dx,
+                         std::int64_t m) override;
+  void place_images(const float* x, std::int64_t height, std::int64_t width, float* y, std::int64_t out_height,
+                    std::int64_t out_width, std::int64_t channels, std::int64_t top, std::int64_t left,
+                    std::int64_t m) override;
+  void local_response_norm_forward(const LocalResponseNorm& norm, const float* x, float* y, float* scale,
+                                   std::int64_t rows, std::int64_t channels) override;
+  void local_response_norm_backward(const LocalResponseNorm& norm, const float* x, const float* scale, const float* dy,
+                                    float* dx, std::int64_t rows, std::int64_t channels) override;
+
   void embedding_forward(const std::int32_t* ids, const float* table, float* y, std::int64_t n,
                          std::int64_t columns) override;
   std::unique_ptr<EmbeddingTraining> make_embedding_training(const ParameterRows& table,
