@@ -3,7 +3,7 @@ import { type EncodedNames, nativeNames } from './class-names.js';
 import type { InputType } from './dataset.js';
 import type { Device } from './device.js';
 import { OneLogitError, rangeError } from './errors.js';
-import type { Layer } from './layers.js';
+import type { Layer } from './layers/index.js';
 import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
 import { classNamesOf, withModelFile } from './model-file.js';
 import { idleNativeOf, type ModelState } from './model-state.js';

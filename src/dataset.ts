@@ -4,7 +4,7 @@
 import { types } from 'node:util';
 import { checkInt32Array, checkInteger, checkOptions, describe, typedArrayLength } from './check.js';
 import { rangeError, typeError } from './errors.js';
-import type { Layer } from './layers.js';
+import type { Layer } from './layers/index.js';
 import { checkShape, sameShape, shapeSize } from './shape.js';
 
 /** What examples are made of. `Int32Array` where the first layer is an embedding. */

@@ -9,7 +9,7 @@ import { type ClassifierParts, type ClassifierSource, checkInputType, describe a
 import { checkClassNames } from './dataset.js';
 import { checkDevice, type Device } from './device.js';
 import { OneLogitError } from './errors.js';
-import { layers } from './layers.js';
+import { layers } from './layers/index.js';
 import { type ModelMetadata, writeMetadata } from './metadata.js';
 import { native } from './native.js';
 import { type ClassStorage, classStorages, type NativeClassifier, type NativeDescription, type NativeHandle } from './native-classifier.js';

@@ -13,17 +13,36 @@ export type { FitOptions, Progress, Validation } from './fit-options.js';
 export type { ForeignHeadOptions } from './foreign-head.js';
 export type { HeadMemory } from './head-memory.js';
 export {
+  type AddLayer,
+  type AvgPoolLayer,
+  type AvgPoolOptions,
   type BatchNormLayer,
+  type BatchNormOptions,
+  type ConcatLayer,
+  type Conv2dLayer,
+  type Conv2dOptions,
   type DenseLayer,
+  type DenseOptions,
   type DropoutLayer,
   type EmbeddingLayer,
+  type Extent,
   type FlattenLayer,
+  type GlobalAvgPoolLayer,
   type Initializer,
   type Layer,
+  type LayerWithTensors,
+  type LocalResponseNormLayer,
+  type LocalResponseNormOptions,
   layers,
+  type MaxPoolLayer,
+  type MaxPoolOptions,
+  type NameOption,
+  type Padding,
+  type Pixels,
   type ReluLayer,
   type SoftmaxLayer,
-} from './layers.js';
+  type ZeroPaddingLayer,
+} from './layers/index.js';
 export { type LinearLossGradients, type LinearLossOptions, linearLoss } from './linear-loss.js';
 export {
   type BatchCrossEntropy,

@@ -5,7 +5,7 @@
 import { checkBoolean, checkInteger, checkOneOf, describe } from './check.js';
 import type { InputType } from './dataset.js';
 import { OneLogitError } from './errors.js';
-import { checkLayers, type Layer } from './layers.js';
+import { checkLayers, type Layer } from './layers/index.js';
 import { type Loss, lossFromMetadata, lossToMetadata } from './losses.js';
 import { checkPreprocessing, type Preprocessing } from './preprocessing.js';
 import { checkShape } from './shape.js';

@@ -7,7 +7,7 @@ import { rangeError, typeError } from './errors.js';
 import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluate.js';
 import { type FitResult, fitModel } from './fit.js';
 import type { FitOptions } from './fit-options.js';
-import { checkLayers, type Layer } from './layers.js';
+import { checkSequence, type Layer, tensorPrefix } from './layers/index.js';
 import type { Loss } from './losses.js';
 import type { BiasInit } from './metadata.js';
 import { loadModel, saveModel } from './model-file.js';
@@ -77,7 +77,7 @@ export class Model {
     const what = 'Model.sequential';
     const given = checkOptions(options, ['inputShape', 'layers', 'preprocessing', 'seed', 'device', 'precision'], what);
     const inputShape = checkShape(given.inputShape, `inputShape of ${what}`);
-    const layers = Object.freeze(checkLayers(given.layers, `layers of ${what}`));
+    const layers = Object.freeze(checkSequence(given.layers, `layers of ${what}`));
     const preprocessing =
       given.preprocessing === undefined ? null : checkPreprocessing(given.preprocessing, inputShape, `preprocessing of ${what}`);
     const integers = layers[0]?.type === 'embedding';
@@ -294,7 +294,7 @@ export class Model {
       `${index}`,
       layer.type,
       (outputShapes[index] as number[]).join(' × '),
-      parametersOf(tensors, index).toLocaleString('en'),
+      parametersOf(tensors, tensorPrefix(layer, index)).toLocaleString('en'),
     ]);
     const table = [['', 'layer', 'output', 'parameters'], ...rows];
     const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => (row[column] as string).length)));
@@ -317,9 +317,9 @@ export class Model {
   }
 }
 
-/** Trainable numbers of one layer. */
-function parametersOf(tensors: readonly NativeTensor[], layer: number): number {
+/** Trainable numbers of the layer whose tensors begin with `prefix`. */
+function parametersOf(tensors: readonly NativeTensor[], prefix: string): number {
   return tensors
-    .filter((tensor) => tensor.trainable && tensor.name.startsWith(`${layer}.`))
+    .filter(({ name, trainable }) => trainable && name.slice(0, name.lastIndexOf('.') + 1) === prefix)
     .reduce((sum, tensor) => sum + shapeSize(tensor.shape), 0);
 }

@@ -4,7 +4,7 @@ import type { NativeAugmentation } from './augment.js';
 import type { AlsoCorrect, Inputs } from './dataset.js';
 import type { Precision } from './device.js';
 import type { HeadMemory } from './head-memory.js';
-import type { Layer } from './layers.js';
+import type { Layer } from './layers/index.js';
 import type { Loss } from './losses.js';
 import type { Optimizer } from './optimizers.js';
 import type { Preprocessing } from './preprocessing.js';

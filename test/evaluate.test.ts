@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { subset } from '../src/data/subset.js';
 import type { AlsoCorrect } from '../src/dataset.js';
-import { layers } from '../src/layers.js';
+import { layers } from '../src/layers/index.js';
 import { Model } from '../src/model.js';
 import { packageUrl, runModule } from './helpers/process.js';
 

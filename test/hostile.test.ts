@@ -140,8 +140,19 @@ const fitOptions = () => ({
 });
 
 targets.push(
-  { name: 'layers.dense', call: untyped(layers.dense), valid: () => [4, { bias: true, initializer: 'he-normal' }] },
-  { name: 'layers.batchNorm', call: untyped(layers.batchNorm), valid: () => [{ epsilon: 1e-5, momentum: 0.1 }] },
+  { name: 'layers.dense', call: untyped(layers.dense), valid: () => [4, { bias: true, initializer: 'he-normal', name: 'fc' }] },
+  {
+    name: 'layers.conv2d',
+    call: untyped(layers.conv2d),
+    valid: () => [4, { kernel: [3, 1], stride: 2, padding: [1, 0], groups: 2, bias: false, initializer: 'zeros', name: 'conv' }],
+  },
+  { name: 'layers.maxPool', call: untyped(layers.maxPool), valid: () => [{ kernel: 3, stride: [2, 1], padding: 'same' }] },
+  { name: 'layers.avgPool', call: untyped(layers.avgPool), valid: () => [{ kernel: 3, padding: [0, 1, 0, 1], countPadding: false }] },
+  { name: 'layers.zeroPadding', call: untyped(layers.zeroPadding), valid: () => [[1, 2]] },
+  { name: 'layers.localResponseNorm', call: untyped(layers.localResponseNorm), valid: () => [{ size: 3, alpha: 1, beta: 0.5, k: 2 }] },
+  { name: 'layers.batchNorm', call: untyped(layers.batchNorm), valid: () => [{ epsilon: 1e-5, momentum: 0.1, name: 'bn' }] },
+  { name: 'layers.embedding', call: untyped(layers.embedding), valid: () => [9, 4, { name: 'words' }] },
+  { name: 'layers.freeze', call: untyped(layers.freeze), valid: () => [[layers.dense(2), layers.relu()]] },
   { name: 'layers.dropout', call: untyped(layers.dropout), valid: () => [0.5] },
   {
     name: 'optimizers.sgd',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkLayers, layers } from '../src/layers.js';
+import { checkLayers, layers } from '../src/layers/index.js';
 import { checkOptimizer, optimizers } from '../src/optimizers.js';
 import { checkSchedule, schedules } from '../src/schedules.js';
 
@@ -66,7 +66,7 @@ test.each<[string, () => unknown, RegExp]>([
   [
     'layer option',
     () => layers.dense(3, anything({ biass: true })),
-    /one of bias, initializer, storage for layers.dense but received the unknown option 'biass'/,
+    /one of bias, initializer, storage, name for layers.dense but received the unknown option 'biass'/,
   ],
   ['layer of JSON', () => checkLayers([{ type: 'relu', rate: 1 }, layers.dense(1)], 'layers'), /unknown option 'rate'/],
   ['optimizer option', () => optimizers.sgd(anything({ learningRate: 1, lr: 1 })), /unknown option 'lr'/],

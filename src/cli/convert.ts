@@ -118,7 +118,9 @@ async function reevaluated(
   signal: AbortSignal,
 ): Promise<Evaluation> {
   const { readSafetensorsTensor } = await import('../safetensors.js');
-  const name = `${model.layers.findLastIndex((layer) => layer.type === 'dense')}.weight`;
+  const { tensorPrefix } = await import('../layers/index.js');
+  const last = model.layers.findLastIndex((layer) => layer.type === 'dense');
+  const name = `${tensorPrefix(model.layers[last]!, last)}weight`;
   const stored = await readSafetensorsTensor(out, name);
   let weight = stored as Float32Array;
   if (stored instanceof Int8Array) {

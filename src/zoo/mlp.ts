@@ -1,7 +1,7 @@
 import { checkInteger, checkOptions, describe } from '../check.js';
 import type { Device, Precision } from '../device.js';
 import { typeError } from '../errors.js';
-import { type Layer, layers } from '../layers.js';
+import { type Layer, layers } from '../layers/index.js';
 import { Model } from '../model.js';
 import type { PreprocessingOptions } from '../preprocessing.js';
 

@@ -1,0 +1,39 @@
+/**
+ * The layers a {@link Model} is made of. Each function returns a plain frozen description; the arithmetic is native.
+ */
+import { conv2d, zeroPadding } from './convolution.js';
+import { dense, embedding } from './dense.js';
+import { dropout, flatten, relu, softmax } from './elementwise.js';
+import { freeze } from './freeze.js';
+import { batchNorm, localResponseNorm } from './normalization.js';
+import { avgPool, globalAvgPool, maxPool } from './pooling.js';
+
+/** The layers of {@link Model.sequential}. */
+export const layers = {
+  dense,
+  conv2d,
+  batchNorm,
+  relu,
+  maxPool,
+  avgPool,
+  globalAvgPool,
+  dropout,
+  flatten,
+  zeroPadding,
+  localResponseNorm,
+  softmax,
+  embedding,
+  freeze,
+} as const;
+
+export type { Layer, LayerWithTensors } from './check-layer.js';
+export { checkLayers, checkSequence, inputsOf, tensorPrefix } from './check-layers.js';
+export type { Conv2dLayer, Conv2dOptions, ZeroPaddingLayer } from './convolution.js';
+export type { DenseLayer, DenseOptions, EmbeddingLayer } from './dense.js';
+export type { DropoutLayer, FlattenLayer, ReluLayer, SoftmaxLayer } from './elementwise.js';
+export type { Initializer } from './initializer.js';
+export type { AddLayer, ConcatLayer } from './joining.js';
+export type { NameOption } from './layer.js';
+export type { BatchNormLayer, BatchNormOptions, LocalResponseNormLayer, LocalResponseNormOptions } from './normalization.js';
+export type { AvgPoolLayer, AvgPoolOptions, GlobalAvgPoolLayer, MaxPoolLayer, MaxPoolOptions } from './pooling.js';
+export type { Extent, Padding, Pixels } from './windows.js';
