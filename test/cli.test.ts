@@ -104,7 +104,10 @@ describe('wrong usage', () => {
     [['score', 'model', '--class', '1'], /Expected exactly one of --input and --data but received neither/],
     [['score', 'model', '--class', '1', '--data', 'data'], /Expected --index N with --data/],
     [['info', 'a', 'b'], /Expected 1 arguments? for info but received also 'b'/],
-    [['reproduce', 'table9'], /Expected table1, table2 or scale for TABLE but received 'table9'/],
+    [
+      ['reproduce', 'table9'],
+      /Expected one of table1, table2, figure2, scale for TARGET but received 'table9' \(did you mean 'table1'\?\)/,
+    ],
     [['reproduce', 'table1', '--losses', 'nce,mse'], /--losses but received 'mse'/],
     [['download', 'mnits'], /did you mean 'mnist'/],
   ])('%j exits with 2', async (args, message) => {

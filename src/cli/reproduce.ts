@@ -5,17 +5,15 @@ import { defaultRecipe } from '../reproduce/recipe.js';
 import { scaleDatasets, scaleDefaults } from '../reproduce/scale-recipe.js';
 import { defineCommand } from './command.js';
 import { choices, integer, number, text } from './options.js';
-import { count, percent, table } from './output.js';
-import { fitState, Progress } from './progress.js';
-import { InterruptedError, suggestion, UsageError } from './usage.js';
+import { suggestion, UsageError } from './usage.js';
 
-const tables = ['table1', 'table2'] as const;
-const targets = [...tables, 'scale'] as const;
+const targets = ['table1', 'table2', 'figure2', 'scale'] as const;
+type Target = (typeof targets)[number];
 const tableDatasets = ['mnist', 'glyphs'] as const;
 
 const options = {
   datasets: choices(
-    `which data; of the tables: ${tableDatasets.join(', ')} (default: mnist); of scale: ${scaleDatasets.join(', ')} (default: all)`,
+    `which data; of the tables and figure2: ${tableDatasets.join(', ')} (default: mnist); of scale: ${scaleDatasets.join(', ')} (default: all)`,
     [...tableDatasets, ...scaleDatasets],
   ),
   data: text(
@@ -40,6 +38,16 @@ const options = {
   out: text('directory for the results, and for what an interrupted run goes on from', 'DIR', join('bench', 'results')),
 };
 
+/** Options that only some targets have. */
+const optionTargets: Partial<Record<keyof typeof options, readonly Target[]>> = { examples: ['scale'] };
+
+/** Refuses an option that would have no effect. */
+function checkOptionsOf(target: Target, values: Record<string, unknown>): void {
+  for (const [option, having] of Object.entries(optionTargets))
+    if (values[option] !== undefined && !having.includes(target))
+      throw new UsageError(`Expected --${option} only with ${having.join(', ')} but received it with ${target}`);
+}
+
 /** The datasets that were asked for, which the target has to have. */
 function datasetsOf<D extends string>(target: string, asked: readonly string[] | undefined, known: readonly D[], otherwise: readonly D[]) {
   const other = asked?.find((name) => !(known as readonly string[]).includes(name));
@@ -53,11 +61,14 @@ export const command = defineCommand(
     summary: 'train what the paper trained, and print its tables beside ours',
     description:
       'Trains a network with each loss (learning rate chosen by classification accuracy on a validation part of the training data, as in ' +
-      'the paper), evaluates them on the test data, prints the paper’s rows beside ours and writes JSON and Markdown. ' +
-      'Interrupted, it goes on where it stopped when the command is repeated. table1 and table2 share their networks; scale makes both ' +
+      'the paper), evaluates them on the test data, prints the paper’s rows beside ours and writes JSON and Markdown; figures as SVG (which takes the packages vega and vega-lite). ' +
+      'Interrupted, it goes on where it stopped when the command is repeated. table1, table2 and figure2 share their networks; scale makes both ' +
       'tables for tasks of 14,541 to 87,086 classes, which the paper does not have (less than an hour on two cores).',
     positionals: [
-      { name: 'TABLE', help: 'table1 (one logit, seven losses), table2 (one logit against all) or scale (both, very many classes)' },
+      {
+        name: 'TARGET',
+        help: 'table1 (one logit, seven losses), table2 (one logit against all), figure2 (distributions of right and wrong logits) or scale (both tables, very many classes)',
+      },
     ],
     options,
     examples: [
@@ -67,14 +78,16 @@ export const command = defineCommand(
         'onelogit reproduce table1 --losses cross-entropy,batch-cross-entropy --steps 2000 --search-steps 500 --out /tmp/try',
         'a quick look',
       ],
+      ['onelogit reproduce figure2', 'right and wrong logits of two losses on MNIST, drawn'],
       ['onelogit reproduce scale', 'very many classes: two knowledge graphs and the next word in books'],
       ['onelogit reproduce scale --datasets fb15k-237 --steps 100 --examples 1000 --out /tmp/try', 'a quick look at one of them'],
     ],
   },
   async ({ values, positionals, output, signal }) => {
-    const name = positionals[0] as (typeof targets)[number];
+    const name = positionals[0] as Target;
     if (!targets.includes(name))
-      throw new UsageError(`Expected table1, table2 or scale for TABLE but received '${name}'${suggestion(name, targets)}`);
+      throw new UsageError(`Expected one of ${targets.join(', ')} for TARGET but received '${name}'${suggestion(name, targets)}`);
+    checkOptionsOf(name, values);
     if (name === 'scale') {
       const { reproduceScale } = await import('./reproduce-scale.js');
       return reproduceScale({
@@ -93,17 +106,6 @@ export const command = defineCommand(
         signal,
       });
     }
-    if (values.examples !== undefined) throw new UsageError(`Expected --examples only with scale but received it with ${name}`);
-    const [{ runLoss }, { loadData }, { StateDirectory }, { lossesOf, tableCells, tableTitle }, { describeRecipe, writeReproduction }] =
-      await Promise.all([
-        import('../reproduce/experiment.js'),
-        import('../reproduce/data.js'),
-        import('../reproduce/state.js'),
-        import('../reproduce/tables.js'),
-        import('../reproduce/report.js'),
-      ]);
-    const [{ describeMachine, sourceCommit }, { version }] = await Promise.all([import('../machine.js'), import('../version.js')]);
-    const commit = await sourceCommit(); // now: somebody may commit while this runs
     const recipe = {
       ...defaultRecipe,
       steps: values.steps ?? defaultRecipe.steps,
@@ -111,64 +113,14 @@ export const command = defineCommand(
       weightDecay: values['weight-decay'] ?? defaultRecipe.weightDecay,
       seed: values.seed,
     };
-    const losses = (values.losses ?? lossesOf(name)).toSorted((a, b) => lossNames.indexOf(a) - lossNames.indexOf(b));
-    if (!output.json) for (const line of describeRecipe(recipe)) output.note(line);
-
-    const datasets: Parameters<typeof writeReproduction>[1]['datasets'] = {};
-    for (const dataset of datasetsOf(name, values.datasets, tableDatasets, ['mnist'])) {
-      const data = await loadData(dataset, values.data);
-      const state = new StateDirectory(join(values.out, 'state', dataset), recipe);
-      const results: (typeof datasets)[string]['results'] = {};
-      datasets[dataset] = { trainExamples: data.train.length, testExamples: data.test.length, classes: data.train.classes, results };
-      for (const [i, loss] of losses.entries()) {
-        let progress: Progress | undefined;
-        try {
-          results[loss] = await runLoss(loss, data, state, {
-            signal,
-            onPhase(phase) {
-              progress?.finish({ keep: false });
-              progress = new Progress(`${dataset} ${i + 1}/${losses.length} ${phase}`);
-            },
-            onProgress: (fit) => progress?.update(fitState(fit)),
-            onNote: (note) => progress?.note(note),
-          });
-        } catch (error) {
-          if (signal.aborted)
-            throw new InterruptedError(`Interrupted during ${loss} on ${dataset}; repeat the command to go on from there`, {
-              state: state.path,
-            });
-          throw error;
-        } finally {
-          progress?.finish({ keep: false });
-        }
-        const { learningRate, singleLogit } = results[loss];
-        output.note(
-          `${dataset}, ${loss}: learning rate ${learningRate}, accuracy ${percent(singleLogit.accuracy)}, 1-AUPRC ${singleLogit.oneMinusAuprc.toFixed(4)}`,
-        );
-      }
+    const { data, losses, out } = values;
+    const common = { datasets: datasetsOf(name, values.datasets, tableDatasets, ['mnist']), data, losses, recipe, out, output, signal };
+    if (name === 'figure2') {
+      const { reproduceFigure2 } = await import('./reproduce-figure2.js');
+      return reproduceFigure2(common);
     }
-    const reproduction = {
-      table: name,
-      command: `onelogit reproduce ${process.argv.slice(3).join(' ')}`,
-      date: new Date().toISOString(),
-      version,
-      commit,
-      machine: describeMachine(),
-      recipe,
-      datasets,
-    };
-    const files = await writeReproduction(values.out, reproduction);
-    output.result({ ...reproduction, files }, () =>
-      [
-        tableTitle(name),
-        ...Object.entries(datasets).flatMap(([dataset, { testExamples, results }]) => {
-          const { header, rows } = tableCells(name, dataset, results);
-          return ['', `${dataset}, ${count(testExamples)} test examples`, table(header, rows)];
-        }),
-        '',
-        `Written: ${files.markdown}, ${files.json}`,
-      ].join('\n'),
-    );
+    const { reproduceTables } = await import('./reproduce-tables.js');
+    return reproduceTables({ name, ...common });
   },
   { interruptible: true },
 );

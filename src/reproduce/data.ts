@@ -4,8 +4,11 @@ import { findMnist } from '../data/find.js';
 import { datasets, OneLogitError } from '../index.js';
 import type { ExperimentData } from './experiment.js';
 
+export const tableDatasets = ['mnist', 'glyphs'] as const;
+export type TableDataset = (typeof tableDatasets)[number];
+
 /** Both splits of a data set; glyphs are generated, the same ones every time. */
-export async function loadData(name: 'mnist' | 'glyphs', directory: string | undefined): Promise<ExperimentData> {
+export async function loadData(name: TableDataset, directory: string | undefined): Promise<ExperimentData> {
   if (name === 'glyphs') {
     const glyphs = { classes: 26, seed: 1 };
     return {

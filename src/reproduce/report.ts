@@ -39,8 +39,24 @@ export function describeRecipe(recipe: Recipe): string[] {
   ];
 }
 
+/** The end of a report: how to make it again, what with, and where it was measured. */
+export function madeBy(
+  { command, date, version, commit, machine }: Pick<Reproduction, 'command' | 'date' | 'version' | 'commit' | 'machine'>,
+  items: readonly string[],
+): string[] {
+  return [
+    `## Made by\n\n\`\`\`\n${command}\n\`\`\``,
+    items.map((item) => `- ${item}`).join('\n'),
+    [
+      `- ${date}, onelogit ${version}${commit === undefined ? '' : `, commit ${commit}`}`,
+      `- ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.system}; Node ${machine.node}`,
+      `- matrix products: ${machine.blas}; ${machine.simd}; ${machine.threads} threads`,
+    ].join('\n'),
+  ];
+}
+
 export function toMarkdown(reproduction: Reproduction): string {
-  const { table, command, date, version, commit, machine, recipe, datasets } = reproduction;
+  const { table, recipe, datasets } = reproduction;
   const parts = [`# ${tableTitle(table)}`];
   for (const [name, { trainExamples, testExamples, classes, results }] of Object.entries(datasets)) {
     const { header, rows } = tableCells(table, name, results);
@@ -84,15 +100,7 @@ export function toMarkdown(reproduction: Reproduction): string {
     );
   }
   parts.push(
-    `## Made by\n\n\`\`\`\n${command}\n\`\`\``,
-    describeRecipe(recipe)
-      .map((item) => `- ${item}`)
-      .join('\n'),
-    [
-      `- ${date}, onelogit ${version}${commit === undefined ? '' : `, commit ${commit}`}`,
-      `- ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.system}; Node ${machine.node}`,
-      `- matrix products: ${machine.blas}; ${machine.simd}; ${machine.threads} threads`,
-    ].join('\n'),
+    ...madeBy(reproduction, describeRecipe(recipe)),
     'The paper: Keren, Sabato, Schuller, "Fast Single-Class Classification and the Principle of Logit Separation", 2018; its networks were trained for 100,000 steps, and it does not state optimizer, schedule or batch size.',
   );
   return `${parts.join('\n\n')}\n`;

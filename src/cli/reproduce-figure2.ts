@@ -1,0 +1,73 @@
+/** `onelogit reproduce figure2`: distributions of right and wrong logits. */
+import { join } from 'node:path';
+import { describeMachine, sourceCommit } from '../machine.js';
+import { loadData, type TableDataset } from '../reproduce/data.js';
+import { figureDrawer } from '../reproduce/figure.js';
+import { type Figure2, figure2Losses, runFigure2Loss, writeFigure2 } from '../reproduce/figure2.js';
+import { type LossName, lossNames } from '../reproduce/paper.js';
+import type { Recipe } from '../reproduce/recipe.js';
+import { describeRecipe } from '../reproduce/report.js';
+import { StateDirectory } from '../reproduce/state.js';
+import { version } from '../version.js';
+import { type Output, percent, table } from './output.js';
+import { withProgress } from './reproduce-progress.js';
+
+export interface Figure2Run {
+  datasets: readonly TableDataset[];
+  data: string | undefined;
+  losses: readonly LossName[] | undefined;
+  recipe: Recipe;
+  out: string;
+  output: Output;
+  signal: AbortSignal;
+}
+
+export async function reproduceFigure2({ datasets, data: directory, losses: some, recipe, out, output, signal }: Figure2Run) {
+  const draw = await figureDrawer(); // now: what is missing should not be learnt after training
+  const commit = await sourceCommit();
+  const losses = (some ?? figure2Losses).toSorted((a, b) => lossNames.indexOf(a) - lossNames.indexOf(b));
+  if (!output.json) for (const line of describeRecipe(recipe)) output.note(line);
+  const figures: (Figure2 & { files: Awaited<ReturnType<typeof writeFigure2>> })[] = [];
+  for (const dataset of datasets) {
+    const data = await loadData(dataset, directory);
+    const state = new StateDirectory(join(out, 'state', dataset), recipe);
+    const results: Figure2['results'] = {};
+    for (const [i, loss] of losses.entries()) {
+      const label = `${dataset} ${i + 1}/${losses.length}`;
+      results[loss] = await withProgress({ label, what: `${loss} on ${dataset}`, state: state.path, signal }, (hooks) =>
+        runFigure2Loss(loss, data, state, hooks),
+      );
+    }
+    const figure: Figure2 = {
+      figure: 'figure2',
+      command: `onelogit reproduce ${process.argv.slice(3).join(' ')}`,
+      date: new Date().toISOString(),
+      version,
+      commit,
+      machine: describeMachine(),
+      recipe,
+      dataset,
+      trainExamples: data.train.length,
+      testExamples: data.test.length,
+      classes: data.train.classes,
+      results,
+    };
+    figures.push({ ...figure, files: await writeFigure2(out, figure, draw) });
+  }
+  output.result({ figure: 'figure2', figures }, () =>
+    figures
+      .flatMap(({ dataset, results, files }) => [
+        `Figure 2: logits of right and of wrong classes, ${dataset}`,
+        table(
+          ['loss', 'accuracy', 'least right', 'greatest wrong', 'misordered pairs'],
+          losses.map((loss) => {
+            const { accuracy, leastTrue, greatestFalse, misorderedPairs } = results[loss]!;
+            return [loss, percent(accuracy), leastTrue.toFixed(2), greatestFalse.toFixed(2), `${(100 * misorderedPairs).toFixed(4)} %`];
+          }),
+        ),
+        '',
+        `Written: ${Object.values(files).join(', ')}`,
+      ])
+      .join('\n'),
+  );
+}
