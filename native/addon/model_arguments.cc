@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "addon/model.h"
+#include "model/graph.h"
 
 namespace onelogit::addon {
 namespace {
@@ -126,12 +127,10 @@ Preprocessing preprocessing_from_javascript(const Napi::Object& object) {
 }
 
 std::vector<Shape> output_shapes(const ModelSpec& spec) {
+  const Graph graph(spec);
   std::vector<Shape> shapes;
-  Shape shape = spec.input_shape;
-  for (const LayerSpec& layer : spec.layers) {
-    shape = make_layer(layer, shape)->output_shape();
-    shapes.push_back(shape);
-  }
+  shapes.reserve(spec.layers.size());
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) shapes.push_back(graph.shape(i + 1));
   return shapes;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "error.h"
+#include "model/graph.h"
 #include "model/model_file.h"
 
 namespace onelogit {
@@ -141,7 +142,7 @@ std::shared_ptr<const ClassifierWeights> ClassifierWeights::load(std::shared_ptr
                                                                  const Preprocessing& preprocessing, Backend& backend,
                                                                  const Keeping& keeping) {
   const std::size_t last = last_dense_layer(spec);
-  const std::string prefix = std::to_string(last) + ".";
+  const std::string prefix = tensor_prefix(spec.layers[last], last) + ".";
   // A file whose layers claim more than its tensors hold must not make us ask for that much memory.
   check_classifier_tensors(*file, planned_tensors(spec), prefix + "weight");
   Trunk trunk(spec, preprocessing, backend, [&](const NamedTensor& tensor) { read_tensors(*file, {tensor}, backend); });

@@ -1,8 +1,6 @@
-// A model up to the input of its last dense layer, ready to answer: batch normalisation folded, no memory but what it
-// needs.
+// A model up to the input of its last dense layer, ready to answer (model/predictor.h): no memory but what it needs.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -13,6 +11,7 @@
 #include "layer/layer.h"
 #include "model/input.h"
 #include "model/model.h"
+#include "model/predictor.h"
 #include "tensor/buffer.h"
 
 namespace onelogit {
@@ -44,8 +43,7 @@ class Trunk {
   class Scratch {
    private:
     friend class Trunk;
-    Buffer input, row, products;
-    std::array<Buffer, 2> hidden;
+    Buffer memory, row, products;
     std::int64_t rows = 0;
   };
 
@@ -59,13 +57,6 @@ class Trunk {
                 float* out, const std::atomic<bool>* cancelled) const;
 
  private:
-  struct Step {
-    std::unique_ptr<Layer> layer;
-    LayerTensors tensors;
-    std::vector<Buffer> memory;  // of the tensors; the folded ones' for a dense layer before batch normalisation
-  };
-  void fold(Step& dense, const Step& batch_norm, float epsilon);
-  const float* forward(std::int64_t m, Scratch& scratch) const;
   template <class Body>
   bool for_chunks(const void* examples, ExampleType type, std::int64_t m, Scratch& scratch,
                   const std::atomic<bool>* cancelled, std::int64_t number, const Body& body) const;
@@ -74,10 +65,11 @@ class Trunk {
   Backend& backend_;
   Preprocessing preprocessing_;
   InputKind input_;
-  std::int64_t input_size_ = 0, feature_size_ = 0, widest_ = 1, rows_at_once_ = 1;
+  std::int64_t input_size_ = 0, feature_size_ = 0, rows_at_once_ = 1;
+  Predictor predictor_;
   bool identity_ = false;
   std::string architecture_;
-  std::vector<Step> steps_;
+  std::vector<Buffer> tensors_;  // those that the predictor reads
 };
 
 }  // namespace onelogit

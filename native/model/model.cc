@@ -4,35 +4,13 @@
 #include <mutex>
 
 #include "error.h"
+#include "model/graph.h"
 #include "model/inference_pass.h"
 #include "model/input.h"
 #include "model/tensor_store.h"
 #include "model/training_pass.h"
 
 namespace onelogit {
-namespace {
-
-using Layers = std::vector<std::unique_ptr<Layer>>;
-
-Layers make_layers(const ModelSpec& spec) {
-  const std::size_t last = last_dense_layer(spec);
-  Layers layers;
-  Shape shape = spec.input_shape;
-  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
-    LayerSpec layer = spec.layers[i];
-    // No relu follows the logits.
-    if (i == last && !layer.initializer) layer.initializer = Initializer::glorot_uniform;
-    if (i > 0 && layer.type == "embedding")
-      throw Error(ErrorKind::range, "ERR_ONELOGIT_LAYER",
-                  "Expected an embedding only as the first layer (its inputs are integers) but received one at index " +
-                      std::to_string(i));
-    layers.push_back(make_layer(layer, shape));
-    shape = layers.back()->output_shape();
-  }
-  return layers;
-}
-
-}  // namespace
 
 std::size_t last_dense_layer(const ModelSpec& spec) {
   std::size_t count = spec.layers.size();
@@ -56,15 +34,12 @@ struct Model::Implementation {
       : owner(model_backend.weak_from_this().lock()),
         backend(model_backend),
         spec(model_spec),
-        layers(make_layers(spec)),
-        store(backend, layers, last_dense_layer(spec), spec.seed),
-        chain(layers.data(), last_dense_layer(spec) + 1),
-        inference(backend, chain, store, spec.layers) {
-    // The tensors end with the last dense layer's: a softmax has none.
-    const auto& tensors = store.tensors();
-    const std::size_t count = chain.back()->tensor_specs().size();
-    weight = &tensors[tensors.size() - count];
-    bias = count > 1 ? &tensors.back() : nullptr;
+        graph(std::make_shared<const Graph>(spec)),
+        store(backend, *graph, spec),
+        inference(backend, graph, spec, store) {
+    const std::size_t last = graph->last_dense();
+    weight = &store.tensors()[store.first_of_layer(last)];
+    bias = spec.layers[last].bias ? weight + 1 : nullptr;
   }
 
   TrainingPass& planned() {
@@ -77,9 +52,8 @@ struct Model::Implementation {
   std::shared_ptr<Backend> owner;  // of the backend, if it has one
   Backend& backend;
   ModelSpec spec;
-  Layers layers;
+  std::shared_ptr<const Graph> graph;
   TensorStore store;
-  std::span<const std::unique_ptr<Layer>> chain;  // all but a last softmax
   const NamedTensor *weight, *bias;
   std::mutex inference_mutex;  // predict from several threads takes turns by chunk
   InferencePass inference;
@@ -96,7 +70,9 @@ std::int64_t Model::input_size() const { return shape_size(implementation_->spec
 std::int64_t Model::classes() const { return implementation_->weight->shape[0]; }
 std::int64_t Model::feature_size() const { return implementation_->weight->shape[1]; }
 std::int64_t Model::parameter_count() const { return implementation_->store.parameter_count(); }
-bool Model::ends_in_softmax() const { return implementation_->chain.size() < implementation_->layers.size(); }
+bool Model::ends_in_softmax() const {
+  return implementation_->graph->last_dense() + 1 < implementation_->graph->nodes().size();
+}
 const std::vector<NamedTensor>& Model::tensors() const { return implementation_->store.tensors(); }
 const NamedTensor& Model::class_weight() const { return *implementation_->weight; }
 const NamedTensor* Model::class_bias() const { return implementation_->bias; }
@@ -134,18 +110,20 @@ const float* Model::forward_inference(std::int64_t m, Output output) {
 
 void Model::plan_training(std::int64_t m, std::uint64_t seed, PassEnd end) {
   Implementation& self = *implementation_;
-  for (std::size_t i = 0; i < self.chain.size(); ++i)
-    if (m < self.chain[i]->smallest_batch())
+  for (std::size_t i = 0; i <= self.graph->last_dense(); ++i) {
+    const Layer& layer = *self.graph->nodes()[i].layer;
+    if (m < layer.smallest_batch())
       throw Error(ErrorKind::range, "ERR_ONELOGIT_BATCH_SIZE",
-                  "Expected at least " + std::to_string(self.chain[i]->smallest_batch()) +
-                      " for batchSize of a model with " + std::string(self.chain[i]->type()) + " (layer " +
-                      std::to_string(i) + ") but received " + std::to_string(m));
+                  "Expected at least " + std::to_string(layer.smallest_batch()) + " for batchSize of a model with " +
+                      std::string(layer.type()) + " (layer " + std::to_string(i) + ") but received " +
+                      std::to_string(m));
+  }
   if (self.weight->type != WeightType::float32 && end == PassEnd::logits)
     throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL",
                 "Expected a training pass that ends with the features for a bfloat16 class matrix");
   if (self.training && self.training->is_planned_for(m, seed, end)) return;
   self.training.reset();
-  self.training = std::make_unique<TrainingPass>(self.backend, self.chain, self.store, m, seed, end);
+  self.training = std::make_unique<TrainingPass>(self.backend, *self.graph, self.store, m, seed, end);
 }
 
 float* Model::training_input() { return implementation_->planned().input(); }

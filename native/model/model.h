@@ -1,4 +1,4 @@
-// A sequence of layers, its tensors, and the buffers of its passes.
+// The layers of a model, its tensors, and the buffers of its passes.
 #pragma once
 
 #include <atomic>
@@ -61,11 +61,10 @@ class Model {
   std::optional<Preprocessing> preprocessing;  // unset until chosen or fixed by the first fit
   bool trained = false;                        // fitted or loaded: no prior bias any more
 
-  // ---- inference: m examples of host memory → host float32. Batch norm is folded into the dense layer before it; the
-  // folded copy is made anew after the tensors changed (`tensors_changed`). Chunks of at most 256 examples inside.
-  // `cancelled` may be null; returns false when it stopped. May be called from several threads at once (calls take
-  // turns by chunk), but not while another thread trains or loads tensors. `number` is what messages call the first
-  // example.
+  // ---- inference: m examples of host memory → host float32. What the predictor arranges (predictor.h) is made anew
+  // after the tensors changed (`tensors_changed`). Chunks of at most 256 examples inside. `cancelled` may be null;
+  // returns false when it stopped. May be called from several threads at once (calls take turns by chunk), but not
+  // while another thread trains or loads tensors. `number` is what messages call the first example.
   bool predict(const void* examples, ExampleType type, std::int64_t m, Output output, float* out,
                const std::atomic<bool>* cancelled, std::int64_t number = 0);
   void tensors_changed();

@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "format/utf8.h"
+#include "model/graph.h"
 
 namespace onelogit {
 namespace {
@@ -70,13 +71,12 @@ void read_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& t
 }
 
 std::vector<NamedTensor> planned_tensors(const ModelSpec& spec) {
+  const Graph graph(spec);
   std::vector<NamedTensor> tensors;
-  Shape shape = spec.input_shape;
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
-    const std::unique_ptr<Layer> layer = make_layer(spec.layers[i], shape);
-    for (const TensorSpec& tensor : layer->tensor_specs())
-      tensors.push_back({std::to_string(i) + "." + tensor.name, tensor.shape, nullptr, tensor.trainable, tensor.type});
-    shape = layer->output_shape();
+    const std::string prefix = tensor_prefix(spec.layers[i], i) + ".";
+    for (const TensorSpec& tensor : graph.nodes()[i].layer->tensor_specs())
+      tensors.push_back({prefix + tensor.name, tensor.shape, nullptr, tensor.trainable, tensor.type});
   }
   return tensors;
 }

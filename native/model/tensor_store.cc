@@ -22,29 +22,35 @@ void fill(Backend& backend, const TensorSpec& spec, std::uint64_t seed, std::uin
 
 }  // namespace
 
-TensorStore::TensorStore(Backend& backend, std::span<const std::unique_ptr<Layer>> layers, std::size_t last,
-                         std::uint64_t seed) {
+TensorStore::TensorStore(Backend& backend, const Graph& graph, const ModelSpec& model) {
   std::vector<TensorSpec> specs;
-  std::int64_t statistics_size = 0;
+  std::int64_t statistics_size = 0, frozen_size = 0;
   arenas_.emplace_back();
-  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+  for (std::size_t layer = 0; layer < graph.nodes().size(); ++layer) {
     first_of_layer_.push_back(specs.size());
-    for (TensorSpec& spec : layers[layer]->tensor_specs()) {
+    const std::string prefix = tensor_prefix(model.layers[layer], layer) + ".";
+    const bool frozen = model.layers[layer].frozen;
+    for (TensorSpec& spec : graph.nodes()[layer].layer->tensor_specs()) {
       const std::int64_t size = shape_size(spec.shape);
-      Place place{-1, statistics_size};
-      if (spec.trainable) {
+      Place place{};
+      if (frozen) {
+        spec.trainable = false;
+        place = {in_frozen, frozen_size};
+        frozen_size += padded(size);
+      } else if (spec.trainable) {
         parameter_count_ += size;
-        const bool own = layer == last || spec.by_rows;
+        const bool own = layer == graph.last_dense() || spec.by_rows;
         if (own) arenas_.push_back({0, spec.type, {}});
         place.arena = own ? static_cast<std::ptrdiff_t>(arenas_.size()) - 1 : 0;
         Arena& arena = arenas_[static_cast<std::size_t>(place.arena)];
         place.offset = arena.size;
         arena.size += padded(size);
       } else {
+        place = {in_statistics, statistics_size};
         statistics_size += padded(size);
       }
       places_.push_back(place);
-      tensors_.push_back({std::to_string(layer) + "." + spec.name, spec.shape, nullptr, spec.trainable, spec.type});
+      tensors_.push_back({prefix + spec.name, spec.shape, nullptr, spec.trainable, spec.type});
       specs.push_back(std::move(spec));
     }
   }
@@ -52,12 +58,14 @@ TensorStore::TensorStore(Backend& backend, std::span<const std::unique_ptr<Layer
   for (Arena& arena : arenas_)
     arena.memory = Buffer(backend, static_cast<std::size_t>(arena.size) * weight_bytes(arena.type));
   statistics_ = Buffer(backend, static_cast<std::size_t>(statistics_size) * sizeof(float));
+  frozen_ = Buffer(backend, static_cast<std::size_t>(frozen_size) * sizeof(float));
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    const Buffer& memory =
-        places_[i].arena < 0 ? statistics_ : arenas_[static_cast<std::size_t>(places_[i].arena)].memory;
-    tensors_[i].data =
-        memory.as<std::byte>() + static_cast<std::size_t>(places_[i].offset) * weight_bytes(specs[i].type);
-    fill(backend, specs[i], seed, i, tensors_[i]);
+    const Place& place = places_[i];
+    const Buffer& memory = place.arena == in_statistics ? statistics_
+                           : place.arena == in_frozen   ? frozen_
+                                                        : arenas_[static_cast<std::size_t>(place.arena)].memory;
+    tensors_[i].data = memory.as<std::byte>() + static_cast<std::size_t>(place.offset) * weight_bytes(specs[i].type);
+    fill(backend, specs[i], model.seed, i, tensors_[i]);
   }
 }
 

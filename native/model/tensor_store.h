@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "layer/layer.h"
+#include "model/graph.h"
+#include "model/memory_blocks.h"
 #include "model/named_tensor.h"
 #include "tensor/buffer.h"
 
@@ -17,8 +19,8 @@ namespace onelogit {
 
 class TensorStore {
  public:
-  // Allocates and initialises. `last` is the index of the layer that makes the logits.
-  TensorStore(Backend& backend, std::span<const std::unique_ptr<Layer>> layers, std::size_t last, std::uint64_t seed);
+  // Allocates and initialises the tensors of the layers of `graph`, made from `spec`.
+  TensorStore(Backend& backend, const Graph& graph, const ModelSpec& spec);
 
   const std::vector<NamedTensor>& tensors() const { return tensors_; }
   std::int64_t parameter_count() const { return parameter_count_; }
@@ -41,8 +43,9 @@ class TensorStore {
   std::vector<NamedTensor> trainable_in(std::span<float* const> arenas, const std::string& prefix) const;
 
  private:
+  static constexpr std::ptrdiff_t in_statistics = -1, in_frozen = -2;
   struct Place {
-    std::ptrdiff_t arena;  // −1: statistics
+    std::ptrdiff_t arena;  // or one of these
     std::int64_t offset;
   };
   struct Arena {
@@ -56,10 +59,7 @@ class TensorStore {
   std::vector<std::size_t> first_of_layer_;  // one more than there are layers
   std::int64_t parameter_count_ = 0;
   std::vector<Arena> arenas_;
-  Buffer statistics_;
+  Buffer statistics_, frozen_;
 };
-
-// Elements that a tensor of `size` takes in an arena.
-inline std::int64_t padded(std::int64_t size) { return (size + 15) / 16 * 16; }
 
 }  // namespace onelogit

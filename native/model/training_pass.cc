@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/training_plan.h"
 #include "random/keys.h"
 
 namespace onelogit {
@@ -17,97 +18,61 @@ std::vector<float*> addresses(const std::vector<Buffer>& buffers) {
 
 }  // namespace
 
-TrainingPass::TrainingPass(Backend& backend, std::span<const std::unique_ptr<Layer>> layers, const TensorStore& store,
-                           std::int64_t m, std::uint64_t seed, Model::PassEnd end)
-    : backend_(backend), store_(store), m_(m), seed_(seed), end_(end), last_layer_(layers.size() - 1) {
+TrainingPass::TrainingPass(Backend& backend, const Graph& graph, const TensorStore& store, std::int64_t m,
+                           std::uint64_t seed, Model::PassEnd end)
+    : backend_(backend), store_(store), m_(m), seed_(seed), end_(end), last_layer_(graph.last_dense()) {
   statistics_before_ = Buffer(backend, store.statistics().bytes());
   for (std::size_t arena = 0; arena < store.arena_count(); ++arena) {
     // An embedding's table has an arena and no gradient of its size.
-    const bool of_last = arena >= store.arena_of(store.first_of_layer(layers.size() - 1));
+    const bool of_last = arena >= store.arena_of(store.first_of_layer(last_layer_));
     const bool whole = arena == TensorStore::dense_arena || (of_last && end == Model::PassEnd::logits);
     gradients_.emplace_back(backend,
                             whole ? static_cast<std::size_t>(store.arena_size(arena)) * sizeof(float) : std::size_t{0});
   }
+  make_steps(graph);
+  place_steps(graph);
+}
+
+void TrainingPass::make_steps(const Graph& graph) {
   const std::vector<float*> gradients = addresses(gradients_);
-  const std::size_t count = end == Model::PassEnd::logits ? layers.size() : layers.size() - 1;
-  for (std::size_t i = 0; i < count; ++i)
-    steps_.push_back({i,
-                      layers[i].get(),
-                      store.of_layer(i, gradients),
-                      nullptr,
-                      nullptr,
-                      nullptr,
-                      nullptr,
-                      nullptr,
-                      mix_key(seed, i),
-                      {}});
-  plan_activations(shape_size(layers.front()->input_shape()));
-  plan_gradients();
+  const std::size_t count = end_ == Model::PassEnd::logits ? last_layer_ + 1 : last_layer_;
+  for (std::size_t i = 0; i < count; ++i) {
+    Step step;
+    step.index = i;
+    step.layer = graph.nodes()[i].layer.get();
+    step.joining = graph.nodes()[i].joining();
+    step.tensors = store_.of_layer(i, gradients);
+    step.seed = mix_key(seed_, i);
+    const auto specs = step.layer->tensor_specs();
+    step.by_rows = !specs.empty() && specs.front().by_rows && store_.tensors()[store_.first_of_layer(i)].trainable;
+    steps_.push_back(std::move(step));
+  }
 }
 
-// A layer writes into its input's memory when it can and when no earlier layer on that memory reads it again in
-// backward.
-void TrainingPass::plan_activations(std::int64_t input_size) {
-  constexpr std::int64_t none = -1;
-  struct Offsets {
-    std::int64_t x, y, saved;
-  };
-  std::vector<Offsets> offsets;
-  std::int64_t total = 0;
-  const auto take = [&](std::int64_t size) {
-    const std::int64_t offset = total;
-    total += padded(size);
-    return offset;
-  };
-  std::int64_t current = take(m_ * input_size);
-  bool read_again = false;
+void TrainingPass::place_steps(const Graph& graph) {
+  std::vector<bool> trained;
+  trained.reserve(steps_.size());
   for (const Step& step : steps_) {
-    const LayerMemory memory = step.layer->memory();
-    Offsets here{current, current, none};
-    if (!memory.identity && (!memory.output_in_place || read_again)) {
-      here.y = take(m_ * shape_size(step.layer->output_shape()));
-      read_again = false;
-    }
-    read_again |= memory.backward_reads_output;
-    if (const std::int64_t saved = step.layer->saved_size(m_); saved > 0) here.saved = take(saved);
-    current = here.y;
-    offsets.push_back(here);
+    const auto& own = step.tensors.gradient;
+    trained.push_back(step.by_rows || std::any_of(own.begin(), own.end(), [](const float* g) { return g != nullptr; }));
   }
-  activations_ = Buffer(backend_, static_cast<std::size_t>(total) * sizeof(float));
-  float* base = activations_.as<float>();
-  input_ = base;
+  const TrainingPlan plan = plan_training(graph, steps_.size(), trained, m_);
+  memory_ = Buffer(backend_, static_cast<std::size_t>(plan.size) * sizeof(float));
+  float* const base = memory_.as<float>();
+  const auto at = [&](std::int64_t place) { return place == TrainingPlan::nowhere ? nullptr : base + place; };
+  input_ = at(plan.input);
+  output_gradient_ = at(plan.output_gradient);
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    steps_[i].x = base + offsets[i].x;
-    steps_[i].y = base + offsets[i].y;
-    steps_[i].saved = offsets[i].saved == none ? nullptr : base + offsets[i].saved;
-  }
-}
-
-// Gradients of activations live until the layer before has used them: two buffers take turns.
-void TrainingPass::plan_gradients() {
-  const auto trained = [](const Step& step) {
-    const auto& gradient = step.tensors.gradient;
-    return step.is_embedding() ||
-           std::any_of(gradient.begin(), gradient.end(), [](const float* g) { return g != nullptr; });
-  };
-  first_trained_ = static_cast<std::size_t>(std::find_if(steps_.begin(), steps_.end(), trained) - steps_.begin());
-  std::int64_t largest = 0;
-  for (std::size_t i = first_trained_; i < steps_.size(); ++i)
-    largest = std::max(largest, shape_size(steps_[i].layer->output_shape()));
-  const std::int64_t size = padded(m_ * largest);
-  activation_gradients_ = Buffer(backend_, static_cast<std::size_t>(2 * size) * sizeof(float));
-  float* const base = activation_gradients_.as<float>();
-  output_gradient_ = first_trained_ < steps_.size() ? base : nullptr;
-  float* current = base;
-  for (std::size_t i = steps_.size(); i-- > first_trained_;) {
     Step& step = steps_[i];
-    const LayerMemory memory = step.layer->memory();
-    step.dy = current;
-    if (memory.identity || memory.gradient_in_place)
-      step.dx = current;
-    else
-      step.dx = i == first_trained_ ? nullptr : current == base ? base + size : base;
-    current = step.dx;
+    const TrainingPlan::Step& planned = plan.steps[i];
+    for (const std::int64_t place : planned.x) step.x.push_back(at(place));
+    step.y = at(planned.y);
+    step.saved = at(planned.saved);
+    step.dy = at(planned.dy);
+    step.runs_backward = planned.runs_backward;
+    for (const TrainingPlan::InputGradient& gradient : planned.gradients)
+      step.gradients.push_back(
+          {gradient.input, at(gradient.dx), at(gradient.sum), graph.size(graph.nodes()[i].inputs[gradient.input])});
   }
 }
 
@@ -119,21 +84,32 @@ const float* TrainingPass::forward(std::int64_t m, std::uint64_t step) {
   if (statistics_before_.bytes() > 0)
     backend_.copy(statistics_before_.data(), store_.statistics().data(), statistics_before_.bytes());
   for (const Step& s : steps_) {
-    if (s.is_embedding())
-      s.rows->forward(reinterpret_cast<const std::int32_t*>(s.x), s.input_size(m), s.y);
+    if (s.by_rows)
+      s.rows->forward(s.ids(), s.input_size(m), s.y);
+    else if (s.joining != nullptr)
+      s.joining->join(pass(s, m, step), s.x, s.y);
     else if (!s.layer->memory().identity)
-      s.layer->forward(pass(s, m, step), s.tensors, s.x, s.y, s.saved);
+      s.layer->forward(pass(s, m, step), s.tensors, s.x.front(), s.y, s.saved);
   }
   return steps_.empty() ? input_ : steps_.back().y;
 }
 
 void TrainingPass::backward(std::int64_t m, std::uint64_t step) {
-  for (std::size_t i = steps_.size(); i-- > first_trained_;) {
-    const Step& s = steps_[i];
-    if (s.is_embedding())
-      s.rows->backward(reinterpret_cast<const std::int32_t*>(s.x), s.input_size(m), s.dy);
+  for (auto s = steps_.rbegin(); s != steps_.rend(); ++s)
+    if (s->runs_backward) backward(*s, pass(*s, m, step));
+}
+
+void TrainingPass::backward(const Step& s, const Pass& pass) {
+  if (s.joining == nullptr) {
+    float* const dx = s.gradients.empty() ? nullptr : s.gradients.front().dx;
+    if (s.by_rows)
+      s.rows->backward(s.ids(), s.input_size(pass.examples), s.dy);
     else if (!s.layer->memory().identity)
-      s.layer->backward(pass(s, m, step), s.tensors, s.x, s.y, s.dy, s.dx, s.saved);
+      s.layer->backward(pass, s.tensors, s.x.front(), s.y, s.dy, dx, s.saved);
+  }
+  for (const InputGradient& gradient : s.gradients) {
+    if (s.joining != nullptr && gradient.dx != s.dy) s.joining->split(pass, gradient.input, s.dy, gradient.dx);
+    if (gradient.sum != nullptr) backend_.add(gradient.sum, gradient.dx, gradient.sum, pass.examples * gradient.size);
   }
 }
 
@@ -184,8 +160,7 @@ ParameterRows TrainingPass::class_rows() const {
 
 void TrainingPass::plan_row_updates(const OptimizerSpec& optimizer) {
   for (Step& s : steps_)
-    if (s.is_embedding())
-      s.rows = backend_.make_embedding_training(rows_of(store_.first_of_layer(s.index), false), optimizer);
+    if (s.by_rows) s.rows = backend_.make_embedding_training(rows_of(store_.first_of_layer(s.index), false), optimizer);
 }
 void TrainingPass::add_row_gradient_squares(double* squares) {
   for (Step& s : steps_)
