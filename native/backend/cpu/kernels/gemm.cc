@@ -5,23 +5,10 @@
 #include "backend/cpu/kernels/gemm.h"
 
 #include "backend/cpu/kernels/gemm_pack.h"
-#include "backend/cpu/kernels/simd.h"
+#include "backend/cpu/kernels/gemm_tile.h"
 
 namespace onelogit::ONELOGIT_SIMD {
 namespace {
-
-// The tile of C: tile_rows × tile_vectors accumulators, and the vectors of B and one of A beside them, fill the
-// registers.
-#if defined(__AVX512F__)
-constexpr int tile_rows = 14, tile_vectors = 2;  // 28 of 32
-#elif defined(__AVX2__)
-constexpr int tile_rows = 6, tile_vectors = 2;  // 12 of 16
-#elif defined(__aarch64__)
-constexpr int tile_rows = 8, tile_vectors = 3;  // 24 of 32
-#else
-constexpr int tile_rows = 4, tile_vectors = 2;  // 8 of 16
-#endif
-constexpr std::int64_t tile_columns = tile_vectors * lanes;
 
 // A block of A (512 KiB) stays in the second-level cache, a strip of B in the first or second.
 constexpr std::int64_t most_rows = 256, most_depth = 512, most_columns = 1024 / tile_columns * tile_columns;
@@ -29,12 +16,24 @@ constexpr std::int64_t most_rows = 256, most_depth = 512, most_columns = 1024 / 
 // Of float32; packing may write a vector past the end.
 constexpr std::int64_t a_size = most_rows * most_depth + 64, b_size = most_depth * most_columns + 64;
 
-// C tile (rows × columns, columns ≤ vectors·lanes) = a strip · b strip + beta · C tile.
+// One tile of a PackedProduct: a strip of A, a strip of B and the tile's places in C, `add` and the bias.
+struct Tile {
+  std::int64_t k;
+  const float* a;
+  const float* b;
+  float beta;
+  const float* add;
+  const float* bias;
+  bool relu;
+  float* c;
+  std::int64_t ldc, columns;  // columns ≤ vectors · lanes
+};
+
 template <int rows, int vectors>
-void multiply_tile(std::int64_t k, const float* a, const float* b, float beta, float* c, std::int64_t ldc,
-                   std::int64_t columns) {
+void multiply_tile(const Tile& tile) {
   VectorF sum[rows][vectors] = {};
-  for (std::int64_t l = 0; l < k; ++l, a += rows, b += vectors * lanes) {
+  const float *a = tile.a, *b = tile.b;
+  for (std::int64_t l = tile.k; l > 0; --l, a += rows, b += vectors * lanes) {
     VectorF right[vectors];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) right[v] = load(b + v * lanes);
@@ -57,22 +56,48 @@ void multiply_tile(std::int64_t k, const float* a, const float* b, float beta, f
     }
 #endif
   }
-  const std::int64_t last = columns - (vectors - 1) * lanes;  // columns of the last vector
+  const std::int64_t last = tile.columns - (vectors - 1) * lanes;  // columns of the last vector
+  const auto load_columns = [last](const float* p, int v) __attribute__((always_inline)) {
+    return v + 1 < vectors || last == lanes ? load(p + v * lanes) : load_partial(p + v * lanes, last, 0.0f);
+  };
+  if (tile.beta != 0.0f) {
+    const float* add = tile.add;
 #pragma GCC unroll 16
-  for (int r = 0; r < rows; ++r, c += ldc) {
+    for (int r = 0; r < rows; ++r, add += tile.ldc) {
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) sum[r][v] += tile.beta * load_columns(add, v);
+    }
+  }
+  if (tile.bias != nullptr) {
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) {
-      float* const to = c + v * lanes;
+      const VectorF bias = load_columns(tile.bias, v);
+#pragma GCC unroll 16
+      for (int r = 0; r < rows; ++r) sum[r][v] += bias;
+    }
+  }
+  if (tile.relu) {
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) sum[r][v] = max(VectorF{}, sum[r][v]);
+    }
+  }
+  float* c = tile.c;
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; ++r, c += tile.ldc) {
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) {
       if (v + 1 < vectors || last == lanes) {
-        store(to, beta == 0.0f ? sum[r][v] : sum[r][v] + beta * load(to));
+        store(c + v * lanes, sum[r][v]);
       } else {
-        store_partial(to, beta == 0.0f ? sum[r][v] : sum[r][v] + beta * load_partial(to, last, 0.0f), last);
+        store_partial(c + v * lanes, sum[r][v], last);
       }
     }
   }
 }
 
-using TileKernel = void (*)(std::int64_t, const float*, const float*, float, float*, std::int64_t, std::int64_t);
+using TileKernel = void (*)(const Tile&);
 
 struct TileTable {
   TileKernel kernel[tile_rows + 1][tile_vectors + 1];
@@ -93,24 +118,11 @@ constexpr TileTable make_tiles() {
 }
 constexpr TileTable tiles = make_tiles();
 
-ONELOGIT_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-ONELOGIT_INLINE std::int64_t round_up(std::int64_t a, std::int64_t granule) {
-  return (a + granule - 1) / granule * granule;
-}
 // The length of each block when `size` is cut evenly into as few blocks of at most `most` as it takes.
 ONELOGIT_INLINE std::int64_t even_block(std::int64_t size, std::int64_t most, std::int64_t granule) {
   const std::int64_t blocks = (size + most - 1) / most;
   return round_up((size + blocks - 1) / blocks, granule);
 }
-
-// `size` rows cut into strips as equal as can be: full tiles and a rest of one row would waste the registers.
-struct Strips {
-  std::int64_t count, base, larger;  // `larger` strips of base + 1 rows, then strips of base rows
-  ONELOGIT_INLINE explicit Strips(std::int64_t size)
-      : count((size + tile_rows - 1) / tile_rows), base(size / count), larger(size % count) {}
-  ONELOGIT_INLINE std::int64_t rows(std::int64_t strip) const { return strip < larger ? base + 1 : base; }
-  ONELOGIT_INLINE std::int64_t begin(std::int64_t strip) const { return strip * base + smaller(strip, larger); }
-};
 
 void pack_a(const GemmArguments& p, std::int64_t i, std::int64_t l, std::int64_t k, const Strips& strips, float* out) {
   for (std::int64_t strip = 0; strip < strips.count; ++strip) {
@@ -137,6 +149,28 @@ void pack_b(const GemmArguments& p, std::int64_t j, std::int64_t n, std::int64_t
   }
 }
 
+void multiply_packed(const PackedProduct& p) {
+  const Strips strips(p.rows, tile_rows);
+  Tile tile{};
+  tile.k = p.k;
+  tile.beta = p.beta;
+  tile.relu = p.relu;
+  tile.ldc = p.ldc;
+  for (std::int64_t column = p.first_column; column < p.end_column; column += tile_columns) {
+    tile.columns = smaller(tile_columns, p.columns - column);
+    const std::int64_t vectors = (tile.columns + lanes - 1) / lanes;
+    tile.b = p.b + column * p.b_depth + p.b_begin * vectors * lanes;
+    if (p.bias != nullptr) tile.bias = p.bias + column;
+    for (std::int64_t strip = p.first_strip; strip < p.end_strip; ++strip) {
+      const std::int64_t begin = strips.begin(strip), place = begin * p.ldc + column;
+      tile.a = p.a + begin * p.k + strip * p.a_gap;
+      if (p.beta != 0.0f) tile.add = p.add + place;
+      tile.c = p.c + place;
+      tiles.kernel[strips.rows(strip)][vectors](tile);
+    }
+  }
+}
+
 void gemm(const GemmArguments& p, float* workspace) {
   float* const a = workspace;
   float* const b = workspace + a_size;
@@ -146,22 +180,14 @@ void gemm(const GemmArguments& p, float* workspace) {
     const std::int64_t n = smaller(columns, p.n - j);
     for (std::int64_t l = 0; l < p.k; l += depth) {
       const std::int64_t k = smaller(depth, p.k - l);
-      const float beta = l == 0 ? p.beta : 1.0f;
       pack_b(p, j, n, l, k, b);
       for (std::int64_t i = 0; i < p.m; i += rows) {
-        const Strips strips(smaller(rows, p.m - i));
+        const std::int64_t m = smaller(rows, p.m - i);
+        const Strips strips(m, tile_rows);
         pack_a(p, i, l, k, strips, a);
-        for (std::int64_t column = 0; column < n; column += tile_columns) {
-          const std::int64_t count = smaller(tile_columns, n - column);
-          const std::int64_t vectors = (count + lanes - 1) / lanes;
-          const float* a_strip = a;
-          for (std::int64_t strip = 0; strip < strips.count; ++strip) {
-            const std::int64_t height = strips.rows(strip);
-            tiles.kernel[height][vectors](k, a_strip, b + column * k, beta,
-                                          p.c + (i + strips.begin(strip)) * p.ldc + j + column, p.ldc, count);
-            a_strip += height * k;
-          }
-        }
+        float* const c = p.c + i * p.ldc + j;
+        multiply_packed(
+            {a, 0, m, 0, strips.count, b, k, 0, n, 0, n, k, l == 0 ? p.beta : 1.0f, c, nullptr, false, c, p.ldc});
       }
     }
   }
@@ -169,6 +195,6 @@ void gemm(const GemmArguments& p, float* workspace) {
 
 }  // namespace
 
-const GemmKernels gemm_kernels_table = {gemm, a_size + b_size};
+const GemmKernels gemm_kernels_table = {gemm, a_size + b_size, multiply_packed, tile_rows, tile_columns, lanes};
 
 }  // namespace onelogit::ONELOGIT_SIMD

@@ -1,5 +1,6 @@
 // Packing of operands for gemm.cc: a block becomes strips, a strip holds for each l of the inner dimension its `width`
-// elements side by side, so that the inner kernel reads both operands front to back. Only for gemm.cc.
+// elements side by side, so that the inner kernel reads both operands front to back. Only for kernels/*.cc (see
+// dispatch.h).
 #pragma once
 
 #include <cstdint>
