@@ -3,12 +3,15 @@
 #include <vector>
 
 #include "backend/cpu/blas.h"
+#include "backend/cpu/conv2d_product.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/grain.h"
 #include "backend/cpu/kernels/elementwise.h"
 #include "backend/cpu/kernels/reduction.h"
+#include "backend/cpu/scratch.h"
 #include "backend/cpu/threads.h"
 #include "backend/cpu/windows_matrix.h"
+#include "tensor/buffer.h"
 
 namespace onelogit {
 namespace {
@@ -25,60 +28,33 @@ float* window_memory(std::int64_t size) {
   return memory.data();
 }
 
-void forward_rows(const Conv2dGeometry& g, const float* x, const float* weight, const float* bias, float* y,
-                  std::int64_t first, std::int64_t rows) {
-  const std::int64_t depth = g.filter_size(), filters = g.group_filters();
-  if (bias != nullptr) elementwise_kernels().fill_rows(bias, y + first * g.filters, rows, g.filters, g.filters);
-  float* const windows = window_memory(rows * depth);
-  for (std::int64_t group = 0; group < g.groups; ++group) {
-    gather_windows(g, x, group, first, rows, windows);
-    blas_gemm({false, true, rows, filters, depth, 1.0f, windows, depth, weight + group * filters * depth, depth,
-               bias != nullptr ? 1.0f : 0.0f, y + first * g.filters + group * filters, g.filters});
-  }
-}
-
-// Calls tile(first, rows) on all m · out_pixels windows, on the pool.
-template <class Tile>
-void for_each_tile(const Conv2dGeometry& g, std::int64_t m, Tile&& tile) {
-  const std::int64_t most = tile_windows(g);
-  parallel_for(m * g.out_pixels(), row_grain(g.filter_size() * g.group_filters()), 1,
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t first = begin; first < end; first += most) tile(first, std::min(most, end - first));
-               });
-}
-
 class CpuConv2dInference final : public Conv2dInference {
  public:
   CpuConv2dInference(const Conv2dGeometry& geometry, const float* weight, const float* bias)
-      : geometry_(geometry), weight_(weight, weight + geometry.filters * geometry.filter_size()) {
+      : geometry_(geometry),
+        filters_(cpu_backend(), static_cast<std::size_t>(packed_filters_size(geometry)) * sizeof(float)) {
+    pack_filters(geometry, weight, filters_.as<float>());
     if (bias != nullptr) bias_.assign(bias, bias + geometry.filters);
   }
 
   void run(const float* x, const float* residual, bool relu, float* y, std::int64_t m) const override {
-    for_each_tile(geometry_, m, [&](std::int64_t first, std::int64_t rows) {
-      const std::int64_t size = rows * geometry_.filters;
-      float* const out = y + first * geometry_.filters;
-      std::vector<float> kept;
-      if (residual != nullptr)
-        kept.assign(residual + first * geometry_.filters, residual + first * geometry_.filters + size);
-      forward_rows(geometry_, x, weight_.data(), bias_.empty() ? nullptr : bias_.data(), y, first, rows);
-      if (residual != nullptr) elementwise_kernels().add(kept.data(), out, size);
-      if (relu) elementwise_kernels().relu(out, out, size);
-    });
+    multiply_windows(geometry_, x, filters_.as<float>(), {bias_.empty() ? nullptr : bias_.data(), residual, relu}, y,
+                     m);
   }
 
  private:
   Conv2dGeometry geometry_;
-  std::vector<float> weight_, bias_;
+  Buffer filters_;
+  std::vector<float> bias_;
 };
 
 }  // namespace
 
 void CpuBackend::conv2d_forward(const Conv2dGeometry& geometry, const float* x, const float* weight, const float* bias,
                                 float* y, std::int64_t m) {
-  for_each_tile(geometry, m, [&](std::int64_t first, std::int64_t rows) {
-    forward_rows(geometry, x, weight, bias, y, first, rows);
-  });
+  float* const filters = scratch(Scratch::filters, packed_filters_size(geometry));
+  pack_filters(geometry, weight, filters);
+  multiply_windows(geometry, x, filters, {.bias = bias}, y, m);
 }
 
 void CpuBackend::conv2d_backward_input(const Conv2dGeometry& g, const float* dy, const float* weight, float* dx,
