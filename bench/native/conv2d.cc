@@ -1,0 +1,116 @@
+// The convolutions of ResNet-50 for prediction: each distinct shape's best time of several runs, its rate, and that
+// rate as a share of a 1536³ matrix product's, measured again before every shape. What the network does to a result is
+// part of it: bias, relu, and the residual of the last convolution of a block. With ONELOGIT_THREADS=1 in processor
+// time, which other processes disturb little.
+//
+//   onelogit_bench_conv2d [images [repetitions]]
+#include <time.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/cpu/blas.h"
+#include "backend/cpu/threads.h"
+
+namespace onelogit {
+namespace {
+
+struct Case {
+  std::int64_t size, channels, filters, kernel, stride;
+  bool residual;
+  int count;  // how often the network has it
+};
+
+// The stride is in the 3×3 convolution of a block, as in torchvision.
+constexpr Case cases[] = {
+    {224, 3, 64, 7, 2, false, 1},     {56, 64, 64, 1, 1, false, 1},    {56, 64, 64, 3, 1, false, 3},
+    {56, 64, 256, 1, 1, true, 3},     {56, 64, 256, 1, 1, false, 1},   {56, 256, 64, 1, 1, false, 2},
+    {56, 256, 128, 1, 1, false, 1},   {56, 128, 128, 3, 2, false, 1},  {28, 128, 512, 1, 1, true, 4},
+    {56, 256, 512, 1, 2, false, 1},   {28, 512, 128, 1, 1, false, 3},  {28, 128, 128, 3, 1, false, 3},
+    {28, 512, 256, 1, 1, false, 1},   {28, 256, 256, 3, 2, false, 1},  {14, 256, 1024, 1, 1, true, 6},
+    {28, 512, 1024, 1, 2, false, 1},  {14, 1024, 256, 1, 1, false, 5}, {14, 256, 256, 3, 1, false, 5},
+    {14, 1024, 512, 1, 1, false, 1},  {14, 512, 512, 3, 2, false, 1},  {7, 512, 2048, 1, 1, true, 3},
+    {14, 1024, 2048, 1, 2, false, 1}, {7, 2048, 512, 1, 1, false, 2},  {7, 512, 512, 3, 1, false, 2}};
+
+Conv2dGeometry geometry(const Case& c) {
+  Conv2dGeometry g;
+  g.height = g.width = c.size;
+  g.channels = c.channels;
+  g.filters = c.filters;
+  g.kernel_height = g.kernel_width = c.kernel;
+  g.stride_y = g.stride_x = c.stride;
+  g.top = g.left = c.kernel / 2;
+  g.out_height = g.out_width = (c.size - 1) / c.stride + 1;
+  return g;
+}
+
+double now() {
+  timespec time{};
+  clock_gettime(thread_count() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+template <class F>
+double best_seconds(int repetitions, F&& run) {
+  double best = 1e9;
+  for (int i = 0; i < repetitions; ++i) {
+    const double start = now();
+    run();
+    best = std::min(best, now() - start);
+  }
+  return best;
+}
+
+std::vector<float> random_values(std::int64_t size) {
+  static std::mt19937 engine(1);
+  std::uniform_real_distribution<float> uniform(-1.0f, 1.0f);
+  std::vector<float> values(static_cast<std::size_t>(size));
+  for (float& value : values) value = uniform(engine);
+  return values;
+}
+
+void run(std::int64_t m, int repetitions) {
+  constexpr std::int64_t edge = 1536;
+  const auto a = random_values(edge * edge), b = random_values(edge * edge);
+  std::vector<float> product(edge * edge);
+  std::printf("%lld images, %d threads; matrix products by %s\n", static_cast<long long>(m), thread_count(),
+              blas_choice().name.c_str());
+  std::printf("%-26s%6s%10s%10s%8s\n", "convolution", "times", "ms", "GFLOP/s", "share");
+  double total = 0, total_flop = 0;
+  for (const Case& c : cases) {
+    const Conv2dGeometry g = geometry(c);
+    const auto x = random_values(m * g.in_pixels() * g.channels), weight = random_values(g.filters * g.filter_size());
+    const auto bias = random_values(g.filters);
+    std::vector<float> y(static_cast<std::size_t>(m * g.out_pixels() * g.filters)), residual(c.residual ? y.size() : 0);
+    const double product_seconds = best_seconds(3, [&] {
+      cpu_backend().gemm(Transpose::no, Transpose::no, edge, edge, edge, 1.0f, a.data(), edge, b.data(), edge, 0.0f,
+                         product.data(), edge);
+    });
+    const auto convolution = cpu_backend().make_conv2d_inference(g, weight.data(), bias.data());
+    const double seconds = best_seconds(
+        repetitions, [&] { convolution->run(x.data(), c.residual ? residual.data() : nullptr, true, y.data(), m); });
+    const double flop = 2.0 * static_cast<double>(m * g.out_pixels() * g.filters * g.filter_size());
+    const double rate = flop / seconds, product_rate = 2.0 * edge * edge * edge / product_seconds;
+    const std::string name = std::to_string(c.size) + "² x " + std::to_string(c.channels) + ", " +
+                             std::to_string(c.kernel) + "x" + std::to_string(c.kernel) + "/" +
+                             std::to_string(c.stride) + " -> " + std::to_string(c.filters);
+    std::printf("%-27s%6d%10.3f%10.1f%7.0f%%\n", name.c_str(), c.count, 1e3 * seconds, 1e-9 * rate,
+                100.0 * rate / product_rate);
+    total += c.count * seconds;
+    total_flop += c.count * flop;
+  }
+  std::printf("%-26s%6s%10.3f%10.1f\n", "all of the network's", "", 1e3 * total, 1e-9 * total_flop / total);
+}
+
+}  // namespace
+}  // namespace onelogit
+
+int main(int count, char** arguments) {
+  const int images = count > 1 ? std::atoi(arguments[1]) : 1;
+  onelogit::run(std::max(1, images), std::max(1, count > 2 ? std::atoi(arguments[2]) : 21));
+}
