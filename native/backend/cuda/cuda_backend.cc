@@ -158,6 +158,9 @@ void CudaBackend::relu_forward(const float* x, float* y, std::int64_t size) { cu
 void CudaBackend::relu_backward(const float* y, const float* dy, float* dx, std::int64_t size) {
   cuda::relu_backward(stream_, y, dy, dx, size);
 }
+void CudaBackend::add(const float* a, const float* b, float* y, std::int64_t size) {
+  cuda::add(stream_, a, b, y, size);
+}
 void CudaBackend::dropout(const float* x, float* y, std::int64_t size, float rate, std::uint64_t seed,
                           std::uint64_t step) {
   queue_->step.set(step);

@@ -1,15 +1,15 @@
-// PLACEHOLDERS of the branch: replaced by conv2d.*, pool.* and so on.
+// The operations of CudaBackend on images.
+
+#include <limits>
+
+#include "backend/cuda/copies.h"
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/local_response_norm.h"
+#include "backend/cuda/pool.h"
 #include "error.h"
 
 namespace onelogit {
-void CudaBackend::add(const float* a, const float* b, float* y, std::int64_t size) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
-}
-void CudaBackend::copy_columns(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows,
-                               std::int64_t columns) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
-}
+// PLACEHOLDERS of the branch: replaced by conv2d.*.
 void CudaBackend::conv2d_forward(const Conv2dGeometry& geometry, const float* x, const float* weight, const float* bias,
                                  float* y, std::int64_t m) {
   throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
@@ -26,33 +26,45 @@ std::unique_ptr<Conv2dInference> CudaBackend::make_conv2d_inference(const Conv2d
                                                                     const float* bias) {
   throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
 }
+
 void CudaBackend::max_pool_forward(const Pool2dGeometry& geometry, const float* x, float* y, std::int32_t* places,
                                    std::int64_t m) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
+  if (constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max(); geometry.in_pixels() > most)
+    throw Error(ErrorKind::range, "ERR_ONELOGIT_RANGE",
+                "Expected images of at most " + std::to_string(most) + " pixels for a maximum but received " +
+                    std::to_string(geometry.in_pixels()));
+  cuda::max_pool_forward(stream_, geometry, x, y, places, m);
 }
 void CudaBackend::max_pool_backward(const Pool2dGeometry& geometry, const std::int32_t* places, const float* dy,
                                     float* dx, std::int64_t m) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
+  cuda::max_pool_backward(stream_, geometry, places, dy, dx, m);
 }
 void CudaBackend::avg_pool_forward(const Pool2dGeometry& geometry, bool count_padding, const float* x, float* y,
                                    std::int64_t m) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
+  cuda::avg_pool_forward(stream_, geometry, count_padding, x, y, m);
 }
 void CudaBackend::avg_pool_backward(const Pool2dGeometry& geometry, bool count_padding, const float* dy, float* dx,
                                     std::int64_t m) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
+  cuda::avg_pool_backward(stream_, geometry, count_padding, dy, dx, m);
+}
+
+void CudaBackend::copy_columns(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows,
+                               std::int64_t columns) {
+  cuda::copy_columns(stream_, x, ldx, y, ldy, rows, columns);
 }
 void CudaBackend::place_images(const float* x, std::int64_t height, std::int64_t width, float* y,
                                std::int64_t out_height, std::int64_t out_width, std::int64_t channels, std::int64_t top,
                                std::int64_t left, std::int64_t m) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
+  cuda::place_images(stream_, x, height, width, y, out_height, out_width, channels, top, left, m);
 }
+
 void CudaBackend::local_response_norm_forward(const LocalResponseNorm& norm, const float* x, float* y, float* scale,
                                               std::int64_t rows, std::int64_t channels) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
+  cuda::local_response_norm_forward(stream_, norm, x, y, scale, rows, channels);
 }
 void CudaBackend::local_response_norm_backward(const LocalResponseNorm& norm, const float* x, const float* scale,
                                                const float* dy, float* dx, std::int64_t rows, std::int64_t channels) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
+  cuda::local_response_norm_backward(stream_, norm, x, scale, dy, dx, rows, channels);
 }
+
 }  // namespace onelogit

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "backend/cuda/launch.h"
+#include "backend/cuda/pack.h"
 #include "backend/cuda/reduce.h"
 #include "random/philox.h"
 
@@ -17,6 +18,21 @@ __global__ void relu_forward_kernel(const float* x, float* y, std::int64_t size)
 
 __global__ void relu_backward_kernel(const float* y, const float* dy, float* dx, std::int64_t size) {
   for (std::int64_t i = first_index(); i < size; i += index_stride()) dx[i] = y[i] > 0.0f ? dy[i] : 0.0f;
+}
+
+// n elements a thread; the last ones of a size that is no multiple of n one by one.
+template <int n>
+__global__ void add_kernel(const float* a, const float* b, float* y, std::int64_t size) {
+  for (std::int64_t at = first_index() * n; at < size; at += index_stride() * n) {
+    if (at + n > size) {
+      for (std::int64_t i = at; i < size; ++i) y[i] = a[i] + b[i];
+      continue;
+    }
+    Pack<float, n> sum = load_pack<n>(a + at);
+    const Pack<float, n> more = load_pack<n>(b + at);
+    for (int k = 0; k < n; ++k) sum.at[k] += more.at[k];
+    store_pack(y + at, sum);
+  }
 }
 
 // One thread makes the four words of a group of four elements.
@@ -73,6 +89,14 @@ void relu_forward(cudaStream_t stream, const float* x, float* y, std::int64_t si
 void relu_backward(cudaStream_t stream, const float* y, const float* dy, float* dx, std::int64_t size) {
   if (size == 0) return;
   launch("relu_backward", relu_backward_kernel, grid_for(size), block_threads, 0, stream, y, dy, dx, size);
+}
+
+void add(cudaStream_t stream, const float* a, const float* b, float* y, std::int64_t size) {
+  if (size == 0) return;
+  if (is_aligned<4>(a) && is_aligned<4>(b) && is_aligned<4>(y))
+    launch("add", add_kernel<4>, grid_for((size + 3) / 4), block_threads, 0, stream, a, b, y, size);
+  else
+    launch("add", add_kernel<1>, grid_for(size), block_threads, 0, stream, a, b, y, size);
 }
 
 void dropout(cudaStream_t stream, const float* x, float* y, std::int64_t size, float rate, std::uint64_t seed,
