@@ -34,8 +34,10 @@ std::size_t cache_bytes() {
 
 }  // namespace
 
-CudaBackend::CudaBackend(Precision precision)
-    : stream_(new_stream()), queue_(std::make_unique<cuda::Queue>(stream_, cache_bytes(), precision)) {}
+CudaBackend::CudaBackend(Precision precision, std::size_t convolution_workspace)
+    : stream_(new_stream()),
+      queue_(std::make_unique<cuda::Queue>(stream_, cache_bytes(), precision)),
+      convolutions_(*queue_, convolution_workspace) {}
 
 CudaBackend::~CudaBackend() {
   static_cast<void>(cudaStreamSynchronize(stream_));

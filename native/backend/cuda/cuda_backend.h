@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "backend/backend.h"
+#include "backend/cuda/conv2d.h"
 #include "backend/cuda/example_loader.h"
 #include "backend/cuda/optimizer.h"
 #include "backend/cuda/queue.h"
@@ -17,7 +18,8 @@ namespace onelogit {
 class CudaBackend : public Backend {
  public:
   // Device 0. Throws ERR_ONELOGIT_CUDA when it cannot be used.
-  explicit CudaBackend(Precision precision = Precision::float32);
+  explicit CudaBackend(Precision precision = Precision::float32,
+                       std::size_t convolution_workspace = cuda::Convolutions::default_workspace);
   ~CudaBackend() override;
 
   std::string_view name() const override { return "cuda"; }
@@ -121,6 +123,7 @@ class CudaBackend : public Backend {
 
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<cuda::Queue> queue_;
+  cuda::Convolutions convolutions_;
   cuda::Optimizer optimizer_;
   cuda::StepLog step_log_;
   cuda::ExampleLoader loader_;

@@ -4,27 +4,67 @@
 
 #include "backend/cuda/copies.h"
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/dense.h"
 #include "backend/cuda/local_response_norm.h"
 #include "backend/cuda/pool.h"
 #include "error.h"
 
 namespace onelogit {
-// PLACEHOLDERS of the branch: replaced by conv2d.*.
+namespace {
+
+// Has copies of weight and bias. In bfloat16, the weight is rounded once.
+class CudaConv2dInference final : public Conv2dInference {
+ public:
+  CudaConv2dInference(cuda::Convolutions& convolutions, const Conv2dGeometry& geometry, const float* weight,
+                      const float* bias)
+      : convolutions_(convolutions), geometry_(geometry) {
+    constexpr const char* what = "a convolution for prediction";
+    cudaStream_t stream = convolutions.queue().stream;
+    const auto size = static_cast<std::size_t>(geometry.filters * geometry.filter_size()),
+               filters = static_cast<std::size_t>(geometry.filters);
+    if (convolutions.queue().products.precision() == Precision::bfloat16) {
+      rounded_ = cuda::DeviceBuffer<std::uint16_t>(size, what);
+      cuda::float32_to_bfloat16(stream, weight, rounded_.data(), static_cast<std::int64_t>(size));
+    } else {
+      weight_ = cuda::DeviceBuffer<float>(size, what);
+      cuda::check(cudaMemcpyAsync(weight_.data(), weight, size * sizeof(float), cudaMemcpyDeviceToDevice, stream),
+                  what);
+    }
+    if (bias == nullptr) return;
+    bias_ = cuda::DeviceBuffer<float>(filters, what);
+    cuda::check(cudaMemcpyAsync(bias_.data(), bias, filters * sizeof(float), cudaMemcpyDeviceToDevice, stream), what);
+  }
+
+  void run(const float* x, const float* residual, bool relu, float* y, std::int64_t m) const override {
+    const cuda::FilterBank weight = rounded_.size() > 0 ? cuda::FilterBank{rounded_.data(), cuda::CublasType::bfloat16}
+                                                        : cuda::FilterBank{weight_.data()};
+    convolutions_.forward(geometry_, x, weight, {bias_.data(), residual, relu}, y, m);
+  }
+
+ private:
+  cuda::Convolutions& convolutions_;
+  Conv2dGeometry geometry_;
+  cuda::DeviceBuffer<float> weight_, bias_;    // empty where there is none
+  cuda::DeviceBuffer<std::uint16_t> rounded_;  // in the place of weight_
+};
+
+}  // namespace
+
 void CudaBackend::conv2d_forward(const Conv2dGeometry& geometry, const float* x, const float* weight, const float* bias,
                                  float* y, std::int64_t m) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
+  convolutions_.forward(geometry, x, {weight}, {bias}, y, m);
 }
 void CudaBackend::conv2d_backward_input(const Conv2dGeometry& geometry, const float* dy, const float* weight, float* dx,
                                         std::int64_t m) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
+  convolutions_.backward_input(geometry, dy, weight, dx, m);
 }
 void CudaBackend::conv2d_backward_weight(const Conv2dGeometry& geometry, const float* x, const float* dy,
                                          float* dweight, float* dbias, std::int64_t m) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
+  convolutions_.backward_weight(geometry, x, dy, dweight, dbias, m);
 }
 std::unique_ptr<Conv2dInference> CudaBackend::make_conv2d_inference(const Conv2dGeometry& geometry, const float* weight,
                                                                     const float* bias) {
-  throw Error(ErrorKind::operation, "ERR_ONELOGIT_INTERNAL", "not yet");
+  return std::make_unique<CudaConv2dInference>(convolutions_, geometry, weight, bias);
 }
 
 void CudaBackend::max_pool_forward(const Pool2dGeometry& geometry, const float* x, float* y, std::int32_t* places,
