@@ -16,7 +16,7 @@ class Embedding final : public Layer {
   }
 
   std::string_view type() const override { return "embedding"; }
-  LayerMemory memory() const override { return {.backward_reads_input = true}; }
+  LayerMemory memory() const override { return {.backward_reads_input = true}; }  // EmbeddingTraining does
 
   // Variance 1/features: a row is about one long, whatever its length in numbers.
   std::vector<TensorSpec> tensor_specs() const override {

@@ -4,7 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <memory>
 #include <random>
+#include <utility>
+#include <vector>
 
 #include "layer/layer.h"
 #include "model/graph.h"
@@ -104,6 +108,18 @@ TEST_CASE("memory blocks: a training pass adds to each block what its backward p
   const std::int64_t one = 4 * 8 * 8 * 16;
   CHECK(size_of(21) - size_of(20) <= 4 * one + 2 * 2 * 16);
   CHECK(size_of(20) <= 20 * (4 * one + 2 * 2 * 16) + 5 * one);
+}
+
+TEST_CASE("memory blocks: the integers of an embedding stay for its backward pass") {
+  ModelSpec spec;
+  spec.input_shape = {5};
+  spec.layers = {plain("embedding"), plain("dense"), plain("relu"), plain("dense")};
+  spec.layers[0].vocabulary = 9;
+  for (LayerSpec& layer : spec.layers) layer.units = 5;
+  const TrainingPlan plan = plan_training(Graph(spec), 4, {true, true, false, true}, 2);
+  // Whatever else there is of a pass lies elsewhere.
+  for (const TrainingPlan::Step& step : plan.steps)
+    for (const std::int64_t place : {step.y, step.dy}) CHECK(std::abs(place - plan.input) >= 16);
 }
 
 }  // namespace
