@@ -1,6 +1,9 @@
 // The largest value of each window and channel. Keeps where each one was for the backward pass.
 
+#include <limits>
+
 #include "layer/layers.h"
+#include "layer/reject.h"
 #include "layer/windows.h"
 
 namespace onelogit {
@@ -34,6 +37,9 @@ class MaxPool final : public Layer {
 }  // namespace
 
 std::unique_ptr<Layer> make_max_pool(const LayerSpec& spec, const Shape& input_shape) {
+  const std::int64_t pixels = window_geometry(spec, input_shape).in_pixels();
+  if (pixels > std::numeric_limits<std::int32_t>::max())
+    reject_layer("less than 2^31 pixels", "the input of maxPool", describe_shape(input_shape));
   return std::make_unique<MaxPool>(spec, input_shape);
 }
 
