@@ -162,9 +162,10 @@ class Backend : public std::enable_shared_from_this<Backend> {
                                                                  const float* bias) = 0;
 
   // y = the largest of each window and channel; padding is never the largest, NaN is. `places` (of y's size, or null:
-  // not wanted) = where it was, row · width + column, the first of equals.
+  // not wanted) = where it was, row · width + column, the first of equals; an image has less than 2^31 pixels then.
   virtual void max_pool_forward(const Pool2dGeometry& geometry, const float* x, float* y, std::int32_t* places,
                                 std::int64_t m) = 0;
+  // dx at each pixel = the sum of dy over the windows that have their largest value there.
   virtual void max_pool_backward(const Pool2dGeometry& geometry, const std::int32_t* places, const float* dy, float* dx,
                                  std::int64_t m) = 0;
   // y = the mean of each window and channel: its sum over the window's size, or, unless `count_padding`, over as many

@@ -1,6 +1,7 @@
 // Sizes of what works on images. Images are height × width × channels, row-major, m of them one after another; windows
 // start `top` rows above and `left` columns left of the image and move by the strides. What of a window lies outside
-// the image is padding; how much of it follows below and right is in the size of the output.
+// the image is padding; how much of it follows below and right is in the size of the output. Every window has a pixel
+// of the image: padding is less than the kernel on all four sides, `same` included (layer/windows.h).
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@ struct Pool2dGeometry {
   std::int64_t height = 1, width = 1, channels = 1;
   std::int64_t kernel_height = 1, kernel_width = 1;
   std::int64_t stride_y = 1, stride_x = 1;
-  std::int64_t top = 0, left = 0;  // padding; never as much as the kernel's size
+  std::int64_t top = 0, left = 0;  // padding
   std::int64_t out_height = 1, out_width = 1;
 
   std::int64_t in_pixels() const { return height * width; }

@@ -132,7 +132,7 @@ TEST_CASE("rows are filled, scaled and added without touching what is between th
         if (operation == 0) kernels.fill_rows(x.data(), y.data(), rows, n, stride);
         if (operation == 1) kernels.scale_rows(-0.5f, y.data(), rows, n, stride);
         if (operation == 2) kernels.scale_rows(0.0f, y.data(), rows, n, stride);
-        if (operation == 3) kernels.add(x.data(), y.data(), n);
+        if (operation == 3) kernels.add(x.data(), y.data(), y.data(), n);
         bool good = true;
         for (std::int64_t i = 0; i < rows; ++i)
           for (std::int64_t j = 0; j < stride; ++j) {

@@ -100,7 +100,8 @@ void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const float* x,
   });
   parallel_for(size, elementwise_grain, 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t slice = 1; slice < slices; ++slice)
-      elementwise_kernels().add(parts.data() + (slice - 1) * size + begin, dweight + begin, end - begin);
+      elementwise_kernels().add(parts.data() + (slice - 1) * size + begin, dweight + begin, dweight + begin,
+                                end - begin);
   });
   if (dbias == nullptr) return;
   parallel_for(g.filters, row_grain(windows_in_all), 16, [&](std::int64_t begin, std::int64_t end) {

@@ -1,6 +1,6 @@
 // The operations of backend.h on the CPU: memory is ordinary memory, every operation is done when it returns, heavy
-// ones use the whole pool (threads.h). One file per family: dense.cc, batch_norm.cc, elementwise.cc, optimizer.cc,
-// examples.cc.
+// ones use the whole pool (threads.h). One file per family: dense.cc, batch_norm.cc, elementwise.cc, conv2d.cc,
+// pool.cc, copies.cc, local_response_norm.cc, optimizer.cc, examples.cc.
 #pragma once
 
 #include "backend/backend.h"

@@ -30,6 +30,12 @@ void CpuBackend::dropout(const float* x, float* y, std::int64_t size, float rate
   });
 }
 
+void CpuBackend::add(const float* a, const float* b, float* y, std::int64_t size) {
+  parallel_for(size, elementwise_grain, 16, [&](std::int64_t begin, std::int64_t end) {
+    elementwise_kernels().add(a + begin, b + begin, y + begin, end - begin);
+  });
+}
+
 void CpuBackend::softmax_forward(const float* x, float* y, std::int64_t m, std::int64_t n) {
   parallel_for(m, row_grain(4 * n), 1, [&](std::int64_t begin, std::int64_t end) {
     softmax_kernels().forward(x + begin * n, y + begin * n, end - begin, n);

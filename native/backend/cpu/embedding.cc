@@ -32,14 +32,15 @@ class CpuEmbeddingTraining final : public EmbeddingTraining {
     const std::int64_t columns = table_.rows().columns;
     gradient_.assign(rows_.size() * static_cast<std::size_t>(columns), 0.0f);
     // In the order of the batch within a row: the sums do not depend on threads.
-    parallel_for(static_cast<std::int64_t>(rows_.size()), row_grain(columns), 1,
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t r = begin; r < end; ++r)
-                     for (std::int64_t at = first_[static_cast<std::size_t>(r)];
-                          at < first_[static_cast<std::size_t>(r) + 1]; ++at)
-                       elementwise_kernels().add(dy + order_[static_cast<std::size_t>(at)] * columns,
-                                                 gradient_.data() + r * columns, columns);
-                 });
+    parallel_for(
+        static_cast<std::int64_t>(rows_.size()), row_grain(columns), 1, [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t r = begin; r < end; ++r) {
+            float* const row = gradient_.data() + r * columns;
+            for (std::int64_t at = first_[static_cast<std::size_t>(r)]; at < first_[static_cast<std::size_t>(r) + 1];
+                 ++at)
+              elementwise_kernels().add(row, dy + order_[static_cast<std::size_t>(at)] * columns, row, columns);
+          }
+        });
   }
 
   void add_gradient_squares(double* squares) override {

@@ -34,7 +34,10 @@ void multiply_block(GemmArguments block, const float* bias) {
     if (block.beta == 0.0f) {
       elementwise_kernels().fill_rows(bias, block.c, block.m, block.n, block.ldc);
     } else {
-      for (std::int64_t i = 0; i < block.m; ++i) elementwise_kernels().add(bias, block.c + i * block.ldc, block.n);
+      for (std::int64_t i = 0; i < block.m; ++i) {
+        float* const c = block.c + i * block.ldc;
+        elementwise_kernels().add(bias, c, c, block.n);
+      }
     }
     block.beta = 1.0f;
   }
@@ -82,8 +85,8 @@ void multiply_by_depth(const GemmArguments& product, const float* bias, int dept
   for (std::int64_t i = 0; i < product.m; ++i) {
     float* const c = product.c + i * product.ldc;
     kernels.scale_rows(product.beta, c, 1, product.n, product.n);
-    if (bias != nullptr) kernels.add(bias, c, product.n);
-    for (int part = 0; part < used; ++part) kernels.add(parts + part * size + i * product.n, c, product.n);
+    if (bias != nullptr) kernels.add(bias, c, c, product.n);
+    for (int part = 0; part < used; ++part) kernels.add(parts + part * size + i * product.n, c, c, product.n);
   }
 }
 

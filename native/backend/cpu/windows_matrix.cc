@@ -54,7 +54,7 @@ void scatter_windows(const Conv2dGeometry& geometry, const float* rows_of_window
   const ElementwiseKernels& kernels = elementwise_kernels();
   for (std::int64_t row = 0; row < rows; ++row, rows_of_windows += geometry.filter_size())
     for_each_piece(geometry, group, first + row, [&](std::int64_t from, std::int64_t to, std::int64_t length) {
-      if (to >= 0) kernels.add(rows_of_windows + from, x + to, length);
+      if (to >= 0) kernels.add(rows_of_windows + from, x + to, x + to, length);
     });
 }
 

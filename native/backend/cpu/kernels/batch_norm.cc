@@ -4,23 +4,13 @@
 #include "backend/cpu/kernels/batch_norm.h"
 
 #include "backend/cpu/kernels/simd.h"
+#include "backend/cpu/kernels/strip.h"
 
 namespace onelogit::ONELOGIT_SIMD {
 namespace {
 
 // Rows that are summed in float32 before they go into a float64.
 constexpr std::int64_t float_run = 64;
-
-// A column strip of up to `lanes` columns: whole vectors are loaded as such, the last partial one element by element.
-struct Whole {
-  ONELOGIT_INLINE VectorF get(const float* p) const { return load(p); }
-  ONELOGIT_INLINE void put(float* p, VectorF v) const { store(p, v); }
-};
-struct Partial {
-  std::int64_t count;
-  ONELOGIT_INLINE VectorF get(const float* p) const { return load_partial(p, count, 0.0f); }
-  ONELOGIT_INLINE void put(float* p, VectorF v) const { store_partial(p, v, count); }
-};
 
 // total[s][w] = Σ_i f(i, w, s): `sums` sums over the rows for `width` vectors of columns.
 template <int sums, int width, class F>

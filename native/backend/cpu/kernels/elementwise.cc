@@ -127,10 +127,10 @@ void scale_rows(float beta, float* y, std::int64_t rows, std::int64_t n, std::in
   }
 }
 
-void add(const float* x, float* y, std::int64_t n) {
+void add(const float* a, const float* b, float* y, std::int64_t n) {
   std::int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(y + i, load(y + i) + load(x + i));
-  for (; i < n; ++i) y[i] += x[i];
+  for (; i + lanes <= n; i += lanes) store(y + i, load(a + i) + load(b + i));
+  for (; i < n; ++i) y[i] = a[i] + b[i];
 }
 
 }  // namespace

@@ -18,8 +18,8 @@ struct ElementwiseKernels {
   void (*fill_rows)(const float* x, float* y, std::int64_t rows, std::int64_t n, std::int64_t stride);
   // y = beta · y, rows × n, `stride` apart; zero without reading y when beta is 0.
   void (*scale_rows)(float beta, float* y, std::int64_t rows, std::int64_t n, std::int64_t stride);
-  // y += x
-  void (*add)(const float* x, float* y, std::int64_t n);
+  // y = a + b
+  void (*add)(const float* a, const float* b, float* y, std::int64_t n);
 };
 ONELOGIT_DECLARE_KERNELS(ElementwiseKernels, elementwise_kernels)
 
