@@ -1,4 +1,4 @@
-/** {@link Model}: a sequence of layers that learns, predicts and is kept in a file. */
+/** {@link Model}: layers that learn, predict and are kept in a file. */
 import { checkFloat32Array, checkInteger, checkOptions, checkString } from './check.js';
 import { decodeNames } from './class-names.js';
 import { checkInputs, type Dataset, type Inputs, type InputType, inputKind } from './dataset.js';
@@ -7,23 +7,19 @@ import { rangeError, typeError } from './errors.js';
 import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluate.js';
 import { type FitResult, fitModel } from './fit.js';
 import type { FitOptions } from './fit-options.js';
-import { checkSequence, type Layer, tensorPrefix } from './layers/index.js';
+import { checkLayers, checkSequence, graphOf, type Layer, type SymbolicTensor } from './layers/index.js';
 import type { Loss } from './losses.js';
 import type { BiasInit } from './metadata.js';
 import { loadModel, saveModel } from './model-file.js';
 import { idleNativeOf, type ModelState, nativeOf } from './model-state.js';
 import { native } from './native.js';
-import type { NativeTensor } from './native-model.js';
 import { checkPreprocessing, type Preprocessing, type PreprocessingOptions } from './preprocessing.js';
 import { checkShape, shapeSize } from './shape.js';
 import type { Split } from './split.js';
+import { summaryOf } from './summary.js';
 
-/** Options of {@link Model.sequential}. */
-export interface SequentialOptions {
-  /** Shape of one example: height × width × channels for images. */
-  inputShape: readonly number[];
-  /** Made by `layers.*`; the units of the last dense layer are the classes. */
-  layers: readonly Layer[];
+/** What {@link Model.sequential} and {@link Model.build} have in common. */
+export interface ModelOptions {
   /** Default: fixed by the first `fit`, to a scale of 1/255 if its examples are a Uint8Array, else to nothing. */
   preprocessing?: PreprocessingOptions | undefined;
   /** Of the initial weights, and the default of everything that `fit` draws. A non-negative integer, default 0. */
@@ -34,12 +30,28 @@ export interface SequentialOptions {
   precision?: Precision | undefined;
 }
 
+/** Options of {@link Model.sequential}. */
+export interface SequentialOptions extends ModelOptions {
+  /** Shape of one example: height × width × channels for images. */
+  inputShape: readonly number[];
+  /** Made by `layers.*`; the units of the last dense layer are the classes. */
+  layers: readonly Layer[];
+}
+
+/** Options of {@link Model.build}. */
+export interface BuildOptions extends ModelOptions {
+  /** Made by {@link layers.input}. */
+  input: SymbolicTensor;
+  /** What is computed from it: the output of a dense layer, whose units are the classes. */
+  output: SymbolicTensor;
+}
+
 /** One tensor of a model. */
 export interface TensorInfo {
-  /** As in a `torch.nn.Sequential` of the same layers: `'0.weight'`. */
+  /** As in a `torch.nn.Sequential` of the same layers, `'0.weight'`; `'conv1.weight'` of a layer with the name `'conv1'`. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** False for running statistics. */
+  /** False for running statistics and for tensors of frozen layers. */
   readonly trainable: boolean;
 }
 
@@ -48,7 +60,7 @@ let createModel: (state: ModelState) => Model;
 export let stateOf: (model: unknown, what: string) => ModelState;
 
 /**
- * A sequence of layers. Its memory is native: `dispose` gives it back at once, garbage collection some time later.
+ * A sequence or graph of layers. Its memory is native: `dispose` gives it back at once, garbage collection some time later.
  *
  * While `fit` runs, everything but reading properties is refused with `ERR_ONELOGIT_BUSY`; after `dispose`, with `ERR_ONELOGIT_DISPOSED`.
  */
@@ -75,33 +87,30 @@ export class Model {
    */
   static sequential(options: SequentialOptions): Model {
     const what = 'Model.sequential';
-    const given = checkOptions(options, ['inputShape', 'layers', 'preprocessing', 'seed', 'device', 'precision'], what);
-    const inputShape = checkShape(given.inputShape, `inputShape of ${what}`);
-    const layers = Object.freeze(checkSequence(given.layers, `layers of ${what}`));
-    const preprocessing =
-      given.preprocessing === undefined ? null : checkPreprocessing(given.preprocessing, inputShape, `preprocessing of ${what}`);
-    const integers = layers[0]?.type === 'embedding';
-    if (integers && preprocessing)
-      throw rangeError('ERR_ONELOGIT_OPTION', `Expected no preprocessing of ${what} before an embedding, whose inputs are integers`);
-    const seed = given.seed === undefined ? 0 : checkInteger(given.seed, `seed of ${what}`);
-    const device = checkDevice(given.device ?? 'auto', `device of ${what}`);
-    const precision = checkPrecision(given.precision ?? 'float32', `precision of ${what}`);
-    const built = new native.NativeModel({ inputShape, layers, seed, device, precision });
-    if (preprocessing) built.setPreprocessing(preprocessing);
-    return createModel({
-      native: built,
-      inputShape,
-      layers,
-      seed,
-      preprocessing,
-      inputType: integers ? 'int32' : null,
-      loss: null,
-      split: null,
-      trained: false,
-      biasInit: null,
-      encodedNames: null,
-      fitting: false,
-    });
+    const { inputShape, layers, ...given } = checkOptions(options, ['inputShape', 'layers', ...modelOptions], what);
+    return createModel(newState(checkShape(inputShape, `inputShape of ${what}`), checkSequence(layers, `layers of ${what}`), given, what));
+  }
+
+  /**
+   * Builds a model of a graph of layers, with branches that join again: everything that computes `output` from `input`, in the order in
+   * which it was made.
+   *
+   * ```ts
+   * const input = layers.input([32, 32, 3]);
+   * const x = input.apply(layers.conv2d(16, { kernel: 3, padding: 'same' }), layers.relu());
+   * const y = x.apply(layers.conv2d(16, { kernel: 3, padding: 'same' }));
+   * const output = layers.add(x, y).apply(layers.relu(), layers.globalAvgPool(), layers.dense(10));
+   * const model = Model.build({ input, output });
+   * ```
+   *
+   * @throws TypeError or RangeError naming the option; `ERR_ONELOGIT_LAYER` if tensors belong to another graph, or layers do not fit
+   * together
+   */
+  static build(options: BuildOptions): Model {
+    const what = 'Model.build';
+    const { input, output, ...given } = checkOptions(options, ['input', 'output', ...modelOptions], what);
+    const { inputShape, layers } = graphOf(input, output, what);
+    return createModel(newState(inputShape, checkLayers(layers, `layers of ${what}`), given, what));
   }
 
   /**
@@ -127,12 +136,12 @@ export class Model {
     return this.#state.inputShape;
   }
 
-  /** The layers, options written out. */
+  /** The layers, options written out; of a graph in an order in which each comes after its inputs. */
   get layers(): readonly Layer[] {
     return this.#state.layers;
   }
 
-  /** What was given to {@link Model.sequential}. */
+  /** What was given to {@link Model.sequential} or {@link Model.build}. */
   get seed(): number {
     return this.#state.seed;
   }
@@ -147,7 +156,7 @@ export class Model {
     return nativeOf(this.#state).features;
   }
 
-  /** Number of trainable parameters. */
+  /** Number of trainable parameters; those of frozen layers do not count. */
   get parameterCount(): number {
     return nativeOf(this.#state).parameterCount;
   }
@@ -287,21 +296,12 @@ export class Model {
     this.#state.trained = true;
   }
 
-  /** A table of the layers: type, shape of one example after it, parameters. */
+  /**
+   * A table of the layers: type, name, inputs where it is not the layer before, shape of one example after it, parameters. Names and inputs
+   * are left out where no layer has any.
+   */
   summary(): string {
-    const { outputShapes, tensors } = nativeOf(this.#state);
-    const rows = this.layers.map((layer, index) => [
-      `${index}`,
-      layer.type,
-      (outputShapes[index] as number[]).join(' × '),
-      parametersOf(tensors, tensorPrefix(layer, index)).toLocaleString('en'),
-    ]);
-    const table = [['', 'layer', 'output', 'parameters'], ...rows];
-    const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => (row[column] as string).length)));
-    const lines = table.map((row) =>
-      row.map((cell, column) => (column === 1 || column === 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  '),
-    );
-    return [...lines, `${this.parameterCount.toLocaleString('en')} trainable parameters on ${this.device}`].join('\n');
+    return summaryOf(this.layers, nativeOf(this.#state));
   }
 
   /** Gives the native memory back. Harmless when repeated. */
@@ -317,9 +317,33 @@ export class Model {
   }
 }
 
-/** Trainable numbers of the layer whose tensors begin with `prefix`. */
-function parametersOf(tensors: readonly NativeTensor[], prefix: string): number {
-  return tensors
-    .filter(({ name, trainable }) => trainable && name.slice(0, name.lastIndexOf('.') + 1) === prefix)
-    .reduce((sum, tensor) => sum + shapeSize(tensor.shape), 0);
+const modelOptions = ['preprocessing', 'seed', 'device', 'precision'];
+
+/** A model of checked layers, its weights initialised. */
+function newState(inputShape: readonly number[], list: Layer[], given: Record<string, unknown>, what: string): ModelState {
+  const layers = Object.freeze(list);
+  const preprocessing =
+    given.preprocessing === undefined ? null : checkPreprocessing(given.preprocessing, inputShape, `preprocessing of ${what}`);
+  const integers = layers[0]?.type === 'embedding';
+  if (integers && preprocessing)
+    throw rangeError('ERR_ONELOGIT_OPTION', `Expected no preprocessing of ${what} before an embedding, whose inputs are integers`);
+  const seed = given.seed === undefined ? 0 : checkInteger(given.seed, `seed of ${what}`);
+  const device = checkDevice(given.device ?? 'auto', `device of ${what}`);
+  const precision = checkPrecision(given.precision ?? 'float32', `precision of ${what}`);
+  const built = new native.NativeModel({ inputShape, layers, seed, device, precision });
+  if (preprocessing) built.setPreprocessing(preprocessing);
+  return {
+    native: built,
+    inputShape,
+    layers,
+    seed,
+    preprocessing,
+    inputType: integers ? 'int32' : null,
+    loss: null,
+    split: null,
+    trained: false,
+    biasInit: null,
+    encodedNames: null,
+    fitting: false,
+  };
 }

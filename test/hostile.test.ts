@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   datasets,
+  type Layer,
   layers,
   linearLoss,
   lossAndGradient,
@@ -152,6 +153,14 @@ targets.push(
   { name: 'layers.localResponseNorm', call: untyped(layers.localResponseNorm), valid: () => [{ size: 3, alpha: 1, beta: 0.5, k: 2 }] },
   { name: 'layers.batchNorm', call: untyped(layers.batchNorm), valid: () => [{ epsilon: 1e-5, momentum: 0.1, name: 'bn' }] },
   { name: 'layers.embedding', call: untyped(layers.embedding), valid: () => [9, 4, { name: 'words' }] },
+  { name: 'layers.input', call: untyped(layers.input), valid: () => [[2, 3]] },
+  { name: 'layers.add', call: untyped(layers.add), valid: () => Array(2).fill(layers.input([2])) },
+  { name: 'layers.concat', call: untyped(layers.concat), valid: () => Array(2).fill(layers.input([2])) },
+  {
+    name: 'apply of a SymbolicTensor',
+    call: (...list) => layers.input([2]).apply(...(list as Layer[])),
+    valid: () => [layers.relu(), layers.dense(2)],
+  },
   { name: 'layers.freeze', call: untyped(layers.freeze), valid: () => [[layers.dense(2), layers.relu()]] },
   { name: 'layers.dropout', call: untyped(layers.dropout), valid: () => [0.5] },
   {
@@ -180,6 +189,14 @@ targets.push(
         device: 'cpu',
       },
     ],
+  },
+  {
+    name: 'Model.build',
+    call: untyped(Model.build),
+    valid: () => {
+      const input = layers.input([3]);
+      return [{ input, output: input.apply(layers.dense(2)), preprocessing: { scale: 2 }, seed: 1, device: 'cpu' }];
+    },
   },
   { name: 'zoo.mlp', call: untyped(zoo.mlp), valid: () => [{ classes: 3, seed: 1, device: 'cpu' }] },
   { name: 'model.save', call: untyped(model.save.bind(model)), valid: () => [join(directory, 'model.safetensors')] },

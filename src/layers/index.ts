@@ -7,8 +7,9 @@ import { dropout, flatten, relu, softmax } from './elementwise.js';
 import { freeze } from './freeze.js';
 import { batchNorm, localResponseNorm } from './normalization.js';
 import { avgPool, globalAvgPool, maxPool } from './pooling.js';
+import { add, concat, input } from './symbolic-tensor.js';
 
-/** The layers of {@link Model.sequential}. */
+/** The layers of {@link Model.sequential}; `input`, `add` and `concat` make graphs of them for {@link Model.build}. */
 export const layers = {
   dense,
   conv2d,
@@ -24,9 +25,12 @@ export const layers = {
   softmax,
   embedding,
   freeze,
+  input,
+  add,
+  concat,
 } as const;
 
-export type { Layer, LayerWithTensors } from './check-layer.js';
+export { hasTensors, type Layer, type LayerWithTensors } from './check-layer.js';
 export { checkLayers, checkSequence, inputsOf, tensorPrefix } from './check-layers.js';
 export type { Conv2dLayer, Conv2dOptions, ZeroPaddingLayer } from './convolution.js';
 export type { DenseLayer, DenseOptions, EmbeddingLayer } from './dense.js';
@@ -36,4 +40,5 @@ export type { AddLayer, ConcatLayer } from './joining.js';
 export type { NameOption } from './layer.js';
 export type { BatchNormLayer, BatchNormOptions, LocalResponseNormLayer, LocalResponseNormOptions } from './normalization.js';
 export type { AvgPoolLayer, AvgPoolOptions, GlobalAvgPoolLayer, MaxPoolLayer, MaxPoolOptions } from './pooling.js';
+export { graphOf, type SymbolicTensor } from './symbolic-tensor.js';
 export type { Extent, Padding, Pixels } from './windows.js';
