@@ -41,6 +41,7 @@ export {
   type Pixels,
   type ReluLayer,
   type SoftmaxLayer,
+  type SymbolicTensor,
   type ZeroPaddingLayer,
 } from './layers/index.js';
 export { type LinearLossGradients, type LinearLossOptions, linearLoss } from './linear-loss.js';
@@ -70,7 +71,7 @@ export {
 } from './losses.js';
 export type { BiasInit } from './metadata.js';
 export * as metrics from './metrics.js';
-export { Model, type SequentialOptions, type TensorInfo } from './model.js';
+export { type BuildOptions, Model, type ModelOptions, type SequentialOptions, type TensorInfo } from './model.js';
 export type { ClassStorage } from './native-classifier.js';
 export {
   type Adam,
@@ -91,5 +92,7 @@ export {
   type WarmupSchedule,
 } from './schedules.js';
 export { type Split, splitIndices } from './split.js';
+export type { AlexnetOptions } from './zoo/alexnet.js';
+export type { ImageNetworkOptions } from './zoo/image-network.js';
 export { zoo } from './zoo/index.js';
 export type { MlpOptions } from './zoo/mlp.js';

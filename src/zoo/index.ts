@@ -1,4 +1,9 @@
+import { alexnet } from './alexnet.js';
+import { cnn } from './cnn.js';
+import { inceptionV3 } from './inception-v3.js';
 import { mlp } from './mlp.js';
+import { resnet50, resnet101 } from './resnet.js';
+import { vgg16 } from './vgg16.js';
 
 /** Architectures by name, each with its number of classes as an argument. */
-export const zoo = { mlp } as const;
+export const zoo = { mlp, cnn, alexnet, vgg16, inceptionV3, resnet50, resnet101 } as const;
