@@ -5,12 +5,12 @@ The network is dense-batchNorm-relu twice, then dense; per case there are its st
 batches, the first step's logits and gradients, all ten losses, and the tensors after the last step. The committed file was
 written by PyTorch 1.13.1.
 """
-import json
 import math
 import os
-import struct
 
 import torch
+
+from safetensors_file import write_safetensors
 
 INPUTS, HIDDEN, CLASSES, BATCH, STEPS = 9, (8, 7), 5, 12, 10
 
@@ -77,28 +77,13 @@ def run(name, case, tensors):
         put('end/' + key, value)
 
 
-def write_safetensors(path, tensors, metadata):
-    header, data = {'__metadata__': metadata}, b''
-    for key, value in tensors.items():
-        if value.dtype == torch.float64 and not key.endswith('losses'):
-            value = value.float()
-        raw = value.contiguous().numpy().tobytes()
-        dtype = {torch.float32: 'F32', torch.float64: 'F64', torch.int32: 'I32'}[value.dtype]
-        header[key] = {'dtype': dtype, 'shape': list(value.shape), 'data_offsets': [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header, separators=(',', ':')).encode()
-    text += b' ' * (-(len(text) + 8) % 64)
-    with open(path, 'wb') as file:
-        file.write(struct.pack('<Q', len(text)) + text + data)
-
-
 def main():
     torch.manual_seed(20)
     tensors = {}
     for name, case in CASES.items():
         run(name, case, tensors)
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'training_step.safetensors')
-    write_safetensors(path, tensors, {'pytorch': torch.__version__})
+    write_safetensors(path, tensors, {'pytorch': torch.__version__}, double=('losses',))
 
 
 main()
