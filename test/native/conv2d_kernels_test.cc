@@ -65,7 +65,7 @@ std::vector<WindowCase> window_cases() {
           w.rows = draw(1, pixels - w.first);
           const std::int64_t depth = kernel * kernel * channels;
           w.begin = draw(0, depth - 1);
-          w.k = draw(1, std::min(depth - w.begin, most_window_depth));
+          w.k = draw(1, std::min(depth - w.begin, most_window_part));
           result.push_back({w, images, groups - 1});
         }
   return result;
@@ -110,6 +110,56 @@ TEST_CASE("strips of conv2d windows hold each window's depth side by side with i
       CAPTURE(w.k);
       CHECK(wrong == 0);
     }
+  }
+}
+
+TEST_CASE("conv2d windows are packed as strips of columns") {
+  for (const Level& level : levels()) {
+    CAPTURE(level.name);
+    const std::int64_t lanes = level.gemm.lanes, columns = level.gemm.tile_columns;
+    for (auto [w, images, group] : window_cases()) {
+      const auto x = random_values(images * w.height * w.width * w.channels, 1);
+      w.x = x.data() + group * w.group_channels;
+      std::vector<float> packed((w.k + lanes - 1) / lanes * lanes * w.rows, nan);
+      level.conv2d.pack_window_columns(w, packed.data());
+      std::int64_t wrong = 0;
+      for (std::int64_t strip = 0; strip < w.k; strip += columns) {
+        const std::int64_t width = std::min(columns, (w.k - strip + lanes - 1) / lanes * lanes);
+        for (std::int64_t row = 0; row < w.rows; ++row)
+          for (std::int64_t j = 0; j < width; ++j) {
+            const bool beyond = strip + j >= w.k;
+            wrong += packed[strip * w.rows + row * width + j] !=
+                     (beyond ? 0.0f : window_element(w, row, w.begin + strip + j));
+          }
+      }
+      CAPTURE(w.group_channels);
+      CAPTURE(w.channels);
+      CAPTURE(w.kernel_width);
+      CAPTURE(w.begin);
+      CAPTURE(w.k);
+      CHECK(wrong == 0);
+    }
+  }
+}
+
+TEST_CASE("columns of a matrix are packed as strips of rows") {
+  for (const Level& level : levels()) {
+    CAPTURE(level.name);
+    for (const std::int64_t rows : {1, 3, 6, 14, 15, 29, 64})
+      for (const std::int64_t k : {1, 2, 17}) {
+        const std::int64_t stride = rows + 3;
+        const auto matrix = random_values((k - 1) * stride + rows, 1);
+        std::vector<float> packed(rows * k + window_strip_gap, nan);
+        level.conv2d.pack_columns(matrix.data(), stride, rows, k, packed.data());
+        const Strips strips(rows, level.gemm.tile_rows);
+        std::int64_t wrong = 0;
+        for (std::int64_t strip = 0; strip < strips.count; ++strip)
+          for (std::int64_t r = 0; r < strips.rows(strip); ++r)
+            for (std::int64_t l = 0; l < k; ++l)
+              wrong += packed[strips.begin(strip) * k + l * strips.rows(strip) + r] !=
+                       matrix[l * stride + strips.begin(strip) + r];
+        CHECK(wrong == 0);
+      }
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "backend/cpu/kernels/conv2d.h"
+#include "backend/cpu/grain.h"
 #include "backend/cpu/kernels/gemm.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/threads.h"
@@ -32,7 +32,7 @@ class Product {
       : g_(geometry), x_(x), packed_(packed), end_(end), y_(y), rows_(m * geometry.out_pixels()) {
     depth_ = g_.filter_size();
     // Cut inside a pixel at whole vectors.
-    block_depth_ = round_up(divide_up(depth_, divide_up(depth_, most_window_depth)), kernels_.lanes);
+    block_depth_ = round_up(divide_up(depth_, divide_up(depth_, most_window_part)), kernels_.lanes);
     depth_blocks_ = divide_up(depth_, block_depth_);
     tasks_ = std::clamp<std::int64_t>(rows_ * depth_ * g_.filters / smallest_task, 1, 4 * thread_count());
   }
@@ -56,11 +56,14 @@ class Product {
   void pack(std::int64_t group, std::int64_t block, std::int64_t first, std::int64_t rows, std::int64_t first_strip,
             std::int64_t end_strip, float* out) const {
     const std::int64_t begin = block * block_depth_;
-    conv2d_kernels().pack_windows(
-        {x_ + group * g_.group_channels(), g_.height, g_.width, g_.channels, g_.group_channels(), g_.kernel_width,
-         g_.stride_y, g_.stride_x, g_.top, g_.left, g_.out_height, g_.out_width, first, rows, first_strip, end_strip,
-         begin, std::min(block_depth_, depth_ - begin)},
-        out);
+    Windows windows = windows_of(g_, x_, group);
+    windows.first = first;
+    windows.rows = rows;
+    windows.begin = begin;
+    windows.k = std::min(block_depth_, depth_ - begin);
+    windows.first_strip = first_strip;
+    windows.end_strip = end_strip;
+    conv2d_kernels().pack_windows(windows, out);
   }
 
   void multiply(std::int64_t group, std::int64_t block, std::int64_t first, std::int64_t rows, std::int64_t first_strip,
@@ -143,14 +146,6 @@ class Product {
     });
   }
 
-  // Tasks are claimed one by one: threads that are held up leave more to the others.
-  template <class Body>
-  static void parallel_for_each(std::int64_t count, Body&& body) {
-    constexpr std::int64_t most = 65535;
-    for (std::int64_t done = 0; done < count; done += most)
-      parallel_slices(static_cast<int>(std::min(most, count - done)), [&](int slice) { body(done + slice); });
-  }
-
   const Conv2dGeometry& g_;
   const float* x_;
   const float* packed_;
@@ -169,14 +164,46 @@ std::int64_t packed_filters_size(const Conv2dGeometry& geometry) {
 void pack_filters(const Conv2dGeometry& geometry, const float* weight, float* packed) {
   const std::int64_t columns = gemm_kernels().tile_columns, n = geometry.group_filters();
   const std::int64_t strips = divide_up(n, columns), size = geometry.filter_size();
-  parallel_for(
-      geometry.groups * strips, 1 + (1 << 16) / (size * columns), 1, [&](std::int64_t begin, std::int64_t end) {
-        for (; begin < end; ++begin) {
-          const std::int64_t group = begin / strips, column = begin % strips * columns;
-          conv2d_kernels().pack_filters(weight + group * n * size, n, size, column, std::min(n, column + columns),
-                                        packed + group * packed_group_size(geometry));
-        }
-      });
+  parallel_for(geometry.groups * strips, row_grain(size * columns), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (; begin < end; ++begin) {
+      const std::int64_t group = begin / strips, column = begin % strips * columns;
+      conv2d_kernels().pack_filters(weight + group * n * size, n, size, column, std::min(n, column + columns),
+                                    packed + group * packed_group_size(geometry));
+    }
+  });
+}
+
+void pack_transposed_filters(const Conv2dGeometry& geometry, const float* weight, const Conv2dGeometry& transposed,
+                             FunctionRef<std::int64_t(std::int64_t y, std::int64_t x)> pixel, float* packed) {
+  const std::int64_t filters = geometry.group_filters(), channels = geometry.group_channels();
+  const std::int64_t size = geometry.filter_size(), pixels = transposed.kernel_pixels();
+  const auto body = [&](std::int64_t begin, std::int64_t end) {
+    for (; begin < end; ++begin) {
+      const std::int64_t group = begin / pixels, number = begin % pixels;
+      const std::int64_t from = pixel(number / transposed.kernel_width, number % transposed.kernel_width);
+      conv2d_kernels().pack_filter_rows(weight + group * filters * size + from * channels, size, channels,
+                                        pixels * filters, number * filters, filters,
+                                        packed + group * packed_group_size(transposed));
+    }
+  };
+  parallel_for(geometry.groups * pixels, row_grain(filters * channels), 1, body);
+}
+
+Windows windows_of(const Conv2dGeometry& g, const float* x, std::int64_t group) {
+  Windows windows{};
+  windows.x = x + group * g.group_channels();
+  windows.height = g.height;
+  windows.width = g.width;
+  windows.channels = g.channels;
+  windows.group_channels = g.group_channels();
+  windows.kernel_width = g.kernel_width;
+  windows.stride_y = g.stride_y;
+  windows.stride_x = g.stride_x;
+  windows.top = g.top;
+  windows.left = g.left;
+  windows.out_height = g.out_height;
+  windows.out_width = g.out_width;
+  return windows;
 }
 
 void multiply_windows(const Conv2dGeometry& geometry, const float* x, const float* packed, const ConvolutionEnd& end,

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "backend/cpu/kernels/conv2d.h"
+#include "backend/cpu/threads.h"
 #include "backend/images.h"
 
 namespace onelogit {
@@ -10,6 +12,13 @@ namespace onelogit {
 // Filters in the order in which multiply_windows reads them.
 std::int64_t packed_filters_size(const Conv2dGeometry& geometry);  // in float32
 void pack_filters(const Conv2dGeometry& geometry, const float* weight, float* packed);
+// The same for `transposed`, a convolution from the filters of `geometry` to its channels, each of whose pixels (y, x)
+// takes its numbers from pixel(y, x) of the filters `weight`.
+void pack_transposed_filters(const Conv2dGeometry& geometry, const float* weight, const Conv2dGeometry& transposed,
+                             FunctionRef<std::int64_t(std::int64_t y, std::int64_t x)> pixel, float* packed);
+
+// The windows of one group; which of them, and what part, is still to be said.
+Windows windows_of(const Conv2dGeometry& geometry, const float* x, std::int64_t group);
 
 // y = windows of x · filters + bias + residual, at least 0 if `relu`.
 struct ConvolutionEnd {

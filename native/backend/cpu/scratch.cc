@@ -5,7 +5,7 @@
 namespace onelogit {
 
 float* scratch(Scratch use, std::int64_t size) {
-  thread_local Buffer memory[2];
+  thread_local Buffer memory[3];
   Buffer& wanted = memory[static_cast<int>(use)];
   const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(float);
   if (wanted.bytes() < bytes) {

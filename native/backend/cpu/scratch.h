@@ -5,7 +5,7 @@
 
 namespace onelogit {
 
-enum class Scratch { windows, filters };
+enum class Scratch { windows, filters, gradient };
 
 // The calling thread's memory of at least `size` float32 for one use, 64-byte aligned; what it held is lost.
 float* scratch(Scratch use, std::int64_t size);

@@ -177,6 +177,12 @@ void parallel_slices(int count, FunctionRef<void(int slice)> body) {
   pool().run(count, body);
 }
 
+void parallel_for_each(std::int64_t count, FunctionRef<void(std::int64_t task)> body) {
+  constexpr std::int64_t most = 65535;
+  for (std::int64_t first = 0; first < count; first += most)
+    parallel_slices(static_cast<int>(std::min(most, count - first)), [&](int slice) { body(first + slice); });
+}
+
 void parallel_for(std::int64_t n, std::int64_t grain, std::int64_t align,
                   FunctionRef<void(std::int64_t begin, std::int64_t end)> body) {
   if (n <= 0) return;

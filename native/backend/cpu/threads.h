@@ -35,6 +35,10 @@ int thread_count();
 // slices itself. `body` must not throw.
 void parallel_slices(int count, FunctionRef<void(int slice)> body);
 
+// The same for any count: for tasks whose number does not depend on who runs them, each claimed alone, so that a thread
+// that is held up leaves more to the others.
+void parallel_for_each(std::int64_t count, FunctionRef<void(std::int64_t task)> body);
+
 // Cuts [0, n) into at most thread_count() runs of at least `grain` elements, each but the last a multiple of `align`,
 // and runs body(begin, end) on them. One run: no hand-over to the pool.
 void parallel_for(std::int64_t n, std::int64_t grain, std::int64_t align,

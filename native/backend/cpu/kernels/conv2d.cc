@@ -11,7 +11,7 @@ namespace onelogit::ONELOGIT_SIMD {
 namespace {
 
 // What a pixel outside the image is read from.
-alignas(64) const float zeros[most_window_depth] = {};
+alignas(64) const float zeros[most_window_part] = {};
 
 // Where the windows of a strip begin: may be outside the image.
 struct Corners {
@@ -99,33 +99,37 @@ ONELOGIT_INLINE std::int64_t clamp(std::int64_t i, std::int64_t low, std::int64_
   return i < low ? low : smaller(i, high);
 }
 
-void pack_gathered(const Windows& w, const Corners& corners, std::int64_t rows, float* out) {
-  alignas(64) float gathered[tile_rows][most_window_depth + lanes];
+// The part of one window, side by side; writes up to a vector too much.
+ONELOGIT_INLINE void gather(const Windows& w, const Corners& corners, std::int64_t r, float* to) {
   // A row of a window is one run in the image when the group has all channels, else each pixel is.
   const std::int64_t pixels = w.group_channels == w.channels ? w.kernel_width : 1;
   const std::int64_t run = pixels * w.group_channels, runs_of_row = w.kernel_width / pixels;
+  std::int64_t number = w.begin / run, at = w.begin % run;
+  for (std::int64_t left = w.k; left > 0; ++number) {
+    const std::int64_t ky = number / runs_of_row, kx = number % runs_of_row;  // kx: 0 when a run is a row
+    const std::int64_t end = smaller(run, at + left), corner = corners.x[r] + kx;
+    // The run's elements inside the image.
+    std::int64_t from = clamp(-corner, 0, pixels) * w.group_channels;
+    std::int64_t until = clamp(w.width - corner, 0, pixels) * w.group_channels;
+    if (!within(corners.y[r] + ky, w.height)) until = 0;
+    from = clamp(from, at, end);
+    until = clamp(until, from, end);
+    clear(to, from - at);
+    if (until > from)
+      copy(w.x + (corners.place[r] + (ky * w.width + kx) * w.channels + from), to + (from - at), until - from);
+    clear(to + (until - at), end - until);
+    to += end - at;
+    left -= end - at;
+    at = 0;
+  }
+}
+
+void pack_gathered(const Windows& w, const Corners& corners, std::int64_t rows, float* out) {
+  alignas(64) float gathered[tile_rows][most_window_part + lanes];
   const float* p[tile_rows] = {};
   for (std::int64_t r = 0; r < rows; ++r) {
+    gather(w, corners, r, gathered[r]);
     p[r] = gathered[r];
-    float* to = gathered[r];
-    std::int64_t number = w.begin / run, at = w.begin % run;
-    for (std::int64_t left = w.k; left > 0; ++number) {
-      const std::int64_t ky = number / runs_of_row, kx = number % runs_of_row;  // kx: 0 when a run is a row
-      const std::int64_t end = smaller(run, at + left), corner = corners.x[r] + kx;
-      // The run's elements inside the image.
-      std::int64_t from = clamp(-corner, 0, pixels) * w.group_channels;
-      std::int64_t until = clamp(w.width - corner, 0, pixels) * w.group_channels;
-      if (!within(corners.y[r] + ky, w.height)) until = 0;
-      from = clamp(from, at, end);
-      until = clamp(until, from, end);
-      clear(to, from - at);
-      if (until > from)
-        copy(w.x + (corners.place[r] + (ky * w.width + kx) * w.channels + from), to + (from - at), until - from);
-      clear(to + (until - at), end - until);
-      to += end - at;
-      left -= end - at;
-      at = 0;
-    }
   }
   transpose_rows(p, rows, w.k, out);
 }
@@ -161,8 +165,34 @@ void pack_filter_rows(const float* weight, std::int64_t stride, std::int64_t n, 
   }
 }
 
+void pack_window_columns(const Windows& w, float* out) {
+  alignas(64) float gathered[most_window_part + lanes] = {};  // past k, only zeros are ever written
+  for (std::int64_t row = 0; row < w.rows; row += tile_rows) {
+    const std::int64_t rows = smaller(tile_rows, w.rows - row);
+    Corners corners;
+    find_corners(w, w.first + row, rows, corners);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      gather(w, corners, r, gathered);
+      for (std::int64_t column = 0; column < w.k; column += tile_columns) {
+        const std::int64_t width = round_up(smaller(tile_columns, w.k - column), lanes);
+        float* const to = out + column * w.rows + (row + r) * width;
+        for (std::int64_t i = 0; i < width; i += lanes) store(to + i, load(gathered + column + i));
+      }
+    }
+  }
+}
+
+void pack_columns(const float* matrix, std::int64_t stride, std::int64_t rows, std::int64_t k, float* out) {
+  const Strips strips(rows, tile_rows);
+  for (std::int64_t strip = 0; strip < strips.count; ++strip) {
+    const std::int64_t begin = strips.begin(strip), count = strips.rows(strip);
+    pack_straight(matrix + begin, stride, count, k, 1.0f, count, out + begin * k);
+  }
+}
+
 }  // namespace
 
-const Conv2dKernels conv2d_kernels_table = {pack_windows, pack_filters, pack_filter_rows};
+const Conv2dKernels conv2d_kernels_table = {pack_windows, pack_filters, pack_filter_rows, pack_window_columns,
+                                            pack_columns};
 
 }  // namespace onelogit::ONELOGIT_SIMD
