@@ -147,7 +147,8 @@ void Convolutions::backward_weight(const Conv2dGeometry& geometry, const float* 
                                 .c = dweight + group * filters * size,
                                 .ldc = size});
   });
-  if (dbias != nullptr) column_sums(queue_.stream, dy, dbias, m * geometry.out_pixels(), geometry.filters);
+  if (dbias != nullptr)
+    column_sums(queue_.stream, queue_.scratch, dy, dbias, m * geometry.out_pixels(), geometry.filters);
 }
 
 }  // namespace onelogit::cuda

@@ -135,15 +135,15 @@ void CudaBackend::dense_backward_input(const float* dy, const float* weight, flo
 void CudaBackend::dense_backward_weight(const float* x, const float* dy, float* dweight, float* dbias, std::int64_t m,
                                         std::int64_t inputs, std::int64_t outputs) {
   gemm(Transpose::yes, Transpose::no, outputs, inputs, m, 1.0f, dy, outputs, x, inputs, 0.0f, dweight, inputs);
-  if (dbias != nullptr) cuda::column_sums(stream_, dy, dbias, m, outputs);
+  if (dbias != nullptr) cuda::column_sums(stream_, queue_->scratch, dy, dbias, m, outputs);
 }
 
 void CudaBackend::batch_norm_forward_training(const float* x, const float* gamma, const float* beta, float epsilon,
                                               float momentum, float* running_mean, float* running_variance,
                                               float* saved_mean, float* saved_inverse_deviation, float* y,
                                               std::int64_t m, std::int64_t features) {
-  cuda::batch_norm_forward_training(stream_, x, gamma, beta, epsilon, momentum, running_mean, running_variance,
-                                    saved_mean, saved_inverse_deviation, y, m, features);
+  cuda::batch_norm_forward_training(stream_, queue_->scratch, x, gamma, beta, epsilon, momentum, running_mean,
+                                    running_variance, saved_mean, saved_inverse_deviation, y, m, features);
 }
 void CudaBackend::batch_norm_forward_inference(const float* x, const float* gamma, const float* beta, float epsilon,
                                                const float* running_mean, const float* running_variance, float* y,
@@ -153,7 +153,8 @@ void CudaBackend::batch_norm_forward_inference(const float* x, const float* gamm
 void CudaBackend::batch_norm_backward(const float* x, const float* dy, const float* gamma, const float* saved_mean,
                                       const float* saved_inverse_deviation, float* dx, float* dgamma, float* dbeta,
                                       std::int64_t m, std::int64_t features) {
-  cuda::batch_norm_backward(stream_, x, dy, gamma, saved_mean, saved_inverse_deviation, dx, dgamma, dbeta, m, features);
+  cuda::batch_norm_backward(stream_, queue_->scratch, x, dy, gamma, saved_mean, saved_inverse_deviation, dx, dgamma,
+                            dbeta, m, features);
 }
 
 void CudaBackend::relu_forward(const float* x, float* y, std::int64_t size) { cuda::relu_forward(stream_, x, y, size); }

@@ -1,6 +1,6 @@
 #include "backend/cuda/dense.h"
 
-#include "backend/cuda/column_reduce.h"
+#include "backend/cuda/column_parts.h"
 #include "backend/cuda/pack.h"
 #include "tensor/bfloat16.h"
 
@@ -22,17 +22,37 @@ __global__ void add_bias_kernel(const float* bias, float* y, std::int64_t m, std
   });
 }
 
-__global__ void column_sums_kernel(const float* dy, float* dbias, std::int64_t m, std::int64_t outputs) {
-  const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+// Every thread of a column gets its sum over `rows` rows.
+__device__ __forceinline__ double sum_of_column(const float* dy, std::int64_t rows, std::int64_t column,
+                                                std::int64_t outputs) {
   double sum = 0;
   if (column < outputs)
-    for_each_run(m, [&](std::int64_t row, int rows) {
+    for_each_run(rows, [&](std::int64_t row, int run) {
       float part = 0;
       for (int k = 0; k < row_run; ++k)
-        if (k < rows) part += dy[(row + static_cast<std::int64_t>(k) * blockDim.y) * outputs + column];
+        if (k < run) part += dy[(row + static_cast<std::int64_t>(k) * blockDim.y) * outputs + column];
       sum += static_cast<double>(part);
     });
-  sum = reduce_column(sum, Sum());
+  return reduce_column(sum, Sum());
+}
+
+__global__ void column_sums_kernel(const float* dy, float* dbias, std::int64_t m, std::int64_t outputs) {
+  const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const double sum = sum_of_column(dy, m, column, outputs);
+  if (column < outputs && threadIdx.y == 0) dbias[column] = static_cast<float>(sum);
+}
+
+__global__ void column_sums_of_parts_kernel(const float* dy, double* parts, std::int64_t rows, std::int64_t m,
+                                            std::int64_t outputs) {
+  const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const PartRows part = part_rows(m, rows);
+  const double sum = sum_of_column(dy + part.first * outputs, part.rows, column, outputs);
+  if (column < outputs && threadIdx.y == 0) parts[blockIdx.y * outputs + column] = sum;
+}
+
+__global__ void merge_column_sums_kernel(const double* parts, std::int64_t count, float* dbias, std::int64_t outputs) {
+  const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const double sum = merge_parts(parts, count, column, outputs, 0.0, Sum());
   if (column < outputs && threadIdx.y == 0) dbias[column] = static_cast<float>(sum);
 }
 
@@ -90,11 +110,22 @@ void add_bias(cudaStream_t stream, const float* bias, float* y, std::int64_t m, 
          m, outputs);
 }
 
-void column_sums(cudaStream_t stream, const float* dy, float* dbias, std::int64_t m, std::int64_t outputs) {
+void column_sums(cudaStream_t stream, ColumnScratch& scratch, const float* dy, float* dbias, std::int64_t m,
+                 std::int64_t outputs) {
   if (outputs == 0) return;
-  const MatrixThreads threads = column_strips(outputs);
-  launch("column_sums", column_sums_kernel, threads.grid, threads.block, column_reduce_bytes<double>, stream, dy, dbias,
-         m, outputs);
+  const ColumnParts parts = column_parts(m, outputs);
+  constexpr std::size_t shared = column_reduce_bytes<double>;
+  if (parts.count == 1) {
+    launch("column_sums", column_sums_kernel, parts.threads.grid, parts.threads.block, shared, stream, dy, dbias, m,
+           outputs);
+    return;
+  }
+  const std::lock_guard<std::mutex> lock(scratch.mutex);
+  auto* const sums = parts_memory<double>(scratch);
+  launch("column_sums", column_sums_of_parts_kernel, parts.threads.grid, parts.threads.block, shared, stream, dy, sums,
+         parts.rows, m, outputs);
+  launch("column_sums", merge_column_sums_kernel, parts.strips(), parts.threads.block, shared, stream, sums,
+         parts.count, dbias, outputs);
 }
 
 void bfloat16_to_float32(cudaStream_t stream, const std::uint16_t* from, float* to, std::int64_t size) {

@@ -5,12 +5,15 @@
 
 #include <cstdint>
 
+#include "backend/cuda/column_scratch.h"
+
 namespace onelogit::cuda {
 
 // y (m×outputs) += bias (outputs), row by row
 void add_bias(cudaStream_t stream, const float* bias, float* y, std::int64_t m, std::int64_t outputs);
 // dbias (outputs) = column sums of dy (m×outputs)
-void column_sums(cudaStream_t stream, const float* dy, float* dbias, std::int64_t m, std::int64_t outputs);
+void column_sums(cudaStream_t stream, ColumnScratch& scratch, const float* dy, float* dbias, std::int64_t m,
+                 std::int64_t outputs);
 
 void bfloat16_to_float32(cudaStream_t stream, const std::uint16_t* from, float* to, std::int64_t size);
 // To nearest, ties to even; NaN stays NaN.

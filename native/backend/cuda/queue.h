@@ -1,6 +1,7 @@
-// Where the work of one backend is queued: a stream and what products on it need.
+// Where the work of one backend is queued: a stream and what products and sums on it need.
 #pragma once
 
+#include "backend/cuda/column_scratch.h"
 #include "backend/cuda/product.h"
 #include "backend/cuda/step_values.h"
 
@@ -13,6 +14,7 @@ struct Queue {
   cudaStream_t stream;
   Products products;
   Step step;
+  ColumnScratch scratch;
   std::size_t cache_bytes;  // of the device's L2
 };
 

@@ -46,12 +46,13 @@ Outputs on_cuda(const Case& c, bool in_place = false) {
   cuda::batch_norm_forward_inference(nullptr, of_x.data(), of_gamma.data(), of_beta.data(), epsilon,
                                      of_running_mean.data(), of_running_variance.data(), of_inference.data(), c.m,
                                      c.features);
-  cuda::batch_norm_forward_training(nullptr, of_x.data(), of_gamma.data(), of_beta.data(), epsilon, momentum,
+  cuda::ColumnScratch scratch;
+  cuda::batch_norm_forward_training(nullptr, scratch, of_x.data(), of_gamma.data(), of_beta.data(), epsilon, momentum,
                                     of_running_mean.data(), of_running_variance.data(), of_mean.data(),
                                     of_inverse.data(), of_y.data(), c.m, c.features);
   DeviceArray<float>& out = in_place ? of_dy : of_dx;
-  cuda::batch_norm_backward(nullptr, of_x.data(), of_dy.data(), of_gamma.data(), of_mean.data(), of_inverse.data(),
-                            out.data(), of_dgamma.data(), of_dbeta.data(), c.m, c.features);
+  cuda::batch_norm_backward(nullptr, scratch, of_x.data(), of_dy.data(), of_gamma.data(), of_mean.data(),
+                            of_inverse.data(), out.data(), of_dgamma.data(), of_dbeta.data(), c.m, c.features);
   return {of_y.host(), of_mean.host(),   of_inverse.host(), of_running_mean.host(), of_running_variance.host(),
           out.host(),  of_dgamma.host(), of_dbeta.host(),   of_inference.host()};
 }
@@ -73,9 +74,27 @@ Outputs on_cpu(const Case& c) {
   return out;
 }
 
+const std::vector<std::pair<std::int64_t, std::int64_t>> shapes = {{1, 1},
+                                                                   {1, 33},
+                                                                   {2, 5},
+                                                                   {3, 4},
+                                                                   {31, 1},
+                                                                   {32, 31},
+                                                                   {33, 32},
+                                                                   {257, 9},
+                                                                   {600, 3},
+                                                                   {5, 257},
+                                                                   {3, 2050},
+                                                                   // In parts of their rows.
+                                                                   {2047, 4},
+                                                                   {2048, 4},
+                                                                   {3073, 9},
+                                                                   {5000, 1},
+                                                                   {9001, 12},
+                                                                   {2500, 40}};
+
 TEST_CASE("cuda batch norm: as on the CPU, the same bits in every order") {
-  for (const auto& [m, features] : std::vector<std::pair<std::int64_t, std::int64_t>>{
-           {1, 1}, {1, 33}, {2, 5}, {3, 4}, {31, 1}, {32, 31}, {33, 32}, {257, 9}, {600, 3}, {5, 257}, {3, 2050}}) {
+  for (const auto& [m, features] : shapes) {
     CAPTURE(m);
     CAPTURE(features);
     const Case c(m, features);
@@ -88,14 +107,17 @@ TEST_CASE("cuda batch norm: as on the CPU, the same bits in every order") {
 }
 
 TEST_CASE("cuda batch norm: dx may be dy") {
-  const Case c(70, 37);
-  CHECK(test::same_in_every_order([&] { return on_cuda(c, true); }) == on_cuda(c));
+  for (const std::int64_t m : {70, 4100}) {
+    const Case c(m, 37);
+    CHECK(test::same_in_every_order([&] { return on_cuda(c, true); }) == on_cuda(c));
+  }
 }
 
 TEST_CASE("cuda batch norm: means that are large beside what varies cancel nothing") {
-  for (const float offset : {1e3f, 1e5f, -1e6f}) {
+  for (const auto& [m, offset] : {std::pair{300, 1e3f}, {300, 1e5f}, {300, -1e6f}, {3300, 1e5f}}) {
+    CAPTURE(m);
     CAPTURE(offset);
-    const Case c(300, 17, offset);
+    const Case c(m, 17, offset);
     const Outputs received = on_cuda(c), by_cpu = on_cpu(c);
     std::vector<double> of_mean, of_inverse, of_y(c.x.size());
     for (std::int64_t j = 0; j < c.features; ++j) {
@@ -121,20 +143,22 @@ TEST_CASE("cuda batch norm: means that are large beside what varies cancel nothi
 }
 
 TEST_CASE("cuda batch norm: a constant feature, a feature with NaN, one with infinity, and its neighbours") {
-  Case c(40, 6);
-  for (std::int64_t i = 0; i < c.m; ++i) c.x[static_cast<std::size_t>(i * 6 + 1)] = 7.25f;
-  c.x[3 * 6 + 2] = test::nan;
-  c.x[5 * 6 + 3] = test::infinity;
-  const Outputs received = on_cuda(c), expected = on_cpu(c);
-  for (const std::size_t feature : {0u, 1u, 4u, 5u}) {
-    CHECK(received[inverse][feature] == doctest::Approx(expected[inverse][feature]));
-    for (std::size_t i = 0; i < 40; ++i)
-      CHECK(received[y][i * 6 + feature] == doctest::Approx(expected[y][i * 6 + feature]).epsilon(1e-5));
-  }
-  for (const std::size_t feature : {2u, 3u}) {
-    CHECK(std::isnan(received[running_variance][feature]));
-    CHECK_FALSE(std::isfinite(received[running_mean][feature]));
-    for (std::size_t i = 0; i < 40; ++i) CHECK(std::isnan(received[y][i * 6 + feature]));
+  for (const std::int64_t m : {40, 2100}) {
+    Case c(m, 6);
+    for (std::int64_t i = 0; i < c.m; ++i) c.x[static_cast<std::size_t>(i * 6 + 1)] = 7.25f;
+    c.x[3 * 6 + 2] = test::nan;
+    c.x[5 * 6 + 3] = test::infinity;
+    const Outputs received = on_cuda(c), expected = on_cpu(c);
+    for (const std::size_t feature : {0u, 1u, 4u, 5u}) {
+      CHECK(received[inverse][feature] == doctest::Approx(expected[inverse][feature]));
+      for (std::size_t i = 0; i < static_cast<std::size_t>(m); ++i)
+        CHECK(received[y][i * 6 + feature] == doctest::Approx(expected[y][i * 6 + feature]).epsilon(1e-5));
+    }
+    for (const std::size_t feature : {2u, 3u}) {
+      CHECK(std::isnan(received[running_variance][feature]));
+      CHECK_FALSE(std::isfinite(received[running_mean][feature]));
+      for (std::size_t i = 0; i < static_cast<std::size_t>(m); ++i) CHECK(std::isnan(received[y][i * 6 + feature]));
+    }
   }
 }
 

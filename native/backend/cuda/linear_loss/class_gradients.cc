@@ -43,7 +43,7 @@ void store_class_gradients(Queue& queue, const LinearLossArguments& arguments, c
                              .c = gradient,
                              .ldc = arguments.d});
   if (bias_gradient != nullptr)
-    column_sums(queue.stream, block.logits.values, bias_gradient, block.logits.m, block.logits.b);
+    column_sums(queue.stream, queue.scratch, block.logits.values, bias_gradient, block.logits.m, block.logits.b);
 }
 
 }  // namespace onelogit::cuda

@@ -121,7 +121,7 @@ class SampledNceLinearLoss final : public CudaLinearLoss {
                               .ldb = d,
                               .c = draw_gradient_.data() + first * d,
                               .ldc = d});
-    column_sums(queue_.stream, logits_.data(), draw_bias_gradient_.data() + first, m, n);
+    column_sums(queue_.stream, queue_.scratch, logits_.data(), draw_bias_gradient_.data() + first, m, n);
   }
 
   // What single_logits left.
