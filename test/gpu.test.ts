@@ -1,7 +1,7 @@
 /** `device: 'cuda'` against `device: 'cpu'`. Each group is a phase of scripts/test-gpu.mjs; without a GPU all are skipped, and say so. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { datasets, type FitOptions, layers, linearLoss, lossAndGradient, losses, lossNames, Model, optimizers, zoo } from '../src/index.js';
-import { mnistDirectory } from './helpers/data.js';
+import { dataDirectory, mnistDirectory } from './helpers/data.js';
 import { distance, needsGpu, note } from './helpers/gpu.js';
 import { lossValue } from './helpers/loss-values.js';
 import { clouds, normal, uniform } from './helpers/problems.js';
@@ -135,6 +135,69 @@ describe('gpu determinism', () => {
     for (let run = 0; run < 2; run++) {
       using model = network('cuda');
       await model.fit(clouds({ length: 2000 }), training({ loss: losses.byName(name), steps: 200 }));
+      results.push(weights(model));
+    }
+    expect(results[1]).toEqual(results[0]);
+  });
+});
+
+describe('gpu images', () => {
+  const network = (device: 'cpu' | 'cuda', precision: 'float32' | 'tf32' | 'bfloat16' = 'float32') =>
+    Model.sequential({
+      inputShape: [32, 32, 3],
+      layers: [
+        layers.conv2d(16, { kernel: 5, stride: 2, padding: 'same' }),
+        layers.batchNorm(),
+        layers.relu(),
+        layers.maxPool({ kernel: 3, stride: 2, padding: 'same' }),
+        layers.localResponseNorm({ alpha: 0.1 }),
+        layers.conv2d(16, { kernel: 3, padding: 'same', groups: 2 }),
+        layers.relu(),
+        layers.avgPool({ kernel: 3, stride: 2, padding: 1, countPadding: false }),
+        layers.conv2d(24, { kernel: 1 }),
+        layers.batchNorm(),
+        layers.relu(),
+        layers.zeroPadding(1),
+        layers.conv2d(24, { kernel: 3, stride: 2 }),
+        layers.globalAvgPool(),
+        layers.dense(10),
+      ],
+      seed: 7,
+      device,
+      precision,
+    });
+  const options = training({ optimizer: optimizers.sgd({ learningRate: 0.01, momentum: 0.9 }), steps: 10 });
+
+  it('CIFAR-10: fit, predict and evaluate', { timeout: 120_000 }, async (context) => {
+    const data = await datasets.load(dataDirectory('cifar10-first4000', context));
+    using gpu = network('cuda');
+    using cpu = network('cpu');
+    const result = await gpu.fit(data, options);
+    const expected = await cpu.fit(data, options);
+    expect(result).toMatchObject({ device: 'cuda', steps: 10 });
+    expect(Math.abs(result.finalLoss - expected.finalLoss)).toBeLessThanOrEqual(1e-3 * Math.abs(expected.finalLoss));
+    const apart = distance(weights(gpu), weights(cpu));
+    note('images', apart);
+    expect(apart).toBeLessThan(1e-3); // ten steps amplify rounding
+    const others = { ...data, inputs: data.inputs.subarray(0, 300 * 3072), labels: data.labels.subarray(0, 300), length: 300 };
+    expect(distance(await gpu.predict(others.inputs), await cpu.predict(others.inputs))).toBeLessThan(1e-3);
+    const [measured, wanted] = [await gpu.evaluate(others), await cpu.evaluate(others)];
+    expect(Math.abs(measured.accuracy - wanted.accuracy)).toBeLessThanOrEqual(0.02);
+    for (const precision of ['tf32', 'bfloat16'] as const) {
+      using rounded = network('cuda', precision);
+      await rounded.fit(data, options);
+      const rounding = distance(weights(rounded), weights(cpu));
+      note(`images ${precision}`, rounding);
+      expect(rounding).toBeLessThan(0.05);
+    }
+  });
+
+  it('CIFAR-10: two trainings give the same bits', { timeout: 120_000 }, async (context) => {
+    const data = await datasets.load(dataDirectory('cifar10-first4000', context));
+    const results = [];
+    for (let run = 0; run < 2; run++) {
+      using model = network('cuda');
+      await model.fit(data, { ...options, steps: 30 });
       results.push(weights(model));
     }
     expect(results[1]).toEqual(results[0]);

@@ -132,6 +132,7 @@ export const benchPhases = [
   { name: 'losses', about: 'the seven losses on logits, against a copy', run: native('losses') },
   { name: 'score', about: 'one column over a million examples, and one score', run: native('score') },
   { name: 'train', about: 'training step of a small network, in turns with PyTorch', run: train },
+  { name: 'convolutions', about: 'ResNet-50’s convolutions, in turns with cuBLAS', run: native('convolutions') },
   { name: 'head', about: 'step of the last layer with its loss, in turns with cuBLAS', run: native('head') },
   { name: 'head-pytorch', about: 'the same in PyTorch after it, every way that is there', run: headContenders },
 ];

@@ -117,6 +117,57 @@ const sections = {
       ),
       3,
     ),
+  convolutions: ({ results: rows }) => {
+    const passes = ['forward', 'backwardInput', 'backwardWeight'];
+    const line = (name, precision, part) => {
+      // As often as the network has them.
+      const sum = (value) => part.reduce((total, each) => total + each.count * value(each), 0);
+      return [
+        name,
+        precision,
+        ...passes.flatMap((pass) => {
+          const seconds = sum((each) => each[pass].median);
+          return [digits(1e3 * seconds), share(sum((each) => each[`${pass}Product`].median) / seconds)];
+        }),
+        digits(
+          (passes.length * sum(({ operations }) => operations)) /
+            sum((each) => passes.reduce((t, pass) => t + each[pass].median, 0)) /
+            1e12,
+        ),
+      ];
+    };
+    const precisions = [...new Set(rows.map(({ precision }) => precision))];
+    const name = (each) =>
+      `${each.size}² × ${each.channels} → ${each.filters}, ${each.kernel}×${each.kernel}/${each.stride}, ${each.count} times`;
+    return [
+      `A batch of ${rows[0].images}. Beside each time the rate as a share of what cuBLAS does with a product of that size, operands as they are to be.`,
+      '',
+      ...table(
+        [
+          '',
+          'precision',
+          'forward, ms',
+          'of cuBLAS',
+          'gradient of input, ms',
+          'of cuBLAS',
+          'gradient of weight, ms',
+          'of cuBLAS',
+          '10¹² operations a second',
+        ],
+        [
+          ...precisions.map((precision) =>
+            line(
+              'all',
+              precision,
+              rows.filter((each) => each.precision === precision),
+            ),
+          ),
+          ...rows.map((each) => line(name(each), each.precision, [each])),
+        ],
+        2,
+      ),
+    ];
+  },
   'head-pytorch': ({ results: rows }) =>
     table(
       ['loss', 'm × k × d', 'way', 'precision', 'ms', 'GiB'],

@@ -115,6 +115,7 @@ export const testPhases = [
   { name: 'environment', about: 'GPU, driver, CUDA and cuBLAS as the addon and the native program see them', run: environment },
   { name: 'parity', about: 'the native tests: every kernel against the CPU, twice for the same bits', run: parity },
   { name: 'typescript', about: 'lossAndGradient, linearLoss, fit, predict and evaluate against the CPU', run: vitestPhase('typescript') },
+  { name: 'images', about: 'a convolutional network on CIFAR-10 against the CPU, and twice for the same bits', run: vitestPhase('images') },
   { name: 'gradients', about: 'gradients against finite differences in float64', run: vitestPhase('gradients') },
   { name: 'determinism', about: 'two trainings with the same bits', run: vitestPhase('determinism') },
   { name: 'memory', about: 'more than the GPU has: an error, and the process goes on', run: vitestPhase('memory') },

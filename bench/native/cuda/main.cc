@@ -1,5 +1,5 @@
-// onelogit_bench_cuda copy|products|losses|head|score [--small]: what the CUDA backend's parts do on this GPU, a line
-// of JSON a result.
+// onelogit_bench_cuda copy|products|losses|head|score|convolutions [--small]: what the CUDA backend's parts do on this
+// GPU, a line of JSON a result.
 // `--small` leaves out what needs tens of gigabytes.
 #include <cstdio>
 #include <exception>
@@ -18,7 +18,8 @@ constexpr Command commands[] = {{"copy", onelogit::bench::copy},
                                 {"products", onelogit::bench::products},
                                 {"losses", onelogit::bench::losses},
                                 {"head", onelogit::bench::head},
-                                {"score", onelogit::bench::score}};
+                                {"score", onelogit::bench::score},
+                                {"convolutions", onelogit::bench::convolutions}};
 
 }  // namespace
 
@@ -29,7 +30,7 @@ int main(int count, char** arguments) {
   for (const Command& command : commands)
     if (name == command.name) chosen = &command;
   if (chosen == nullptr || count > 3 || (count == 3 && !small)) {
-    std::fprintf(stderr, "usage: onelogit_bench_cuda copy|products|losses|head|score [--small]\n");
+    std::fprintf(stderr, "usage: onelogit_bench_cuda copy|products|losses|head|score|convolutions [--small]\n");
     return 2;
   }
   int devices = 0;

@@ -80,5 +80,6 @@ void products(bool large);
 void losses(bool large);
 void head(bool large);
 void score(bool large);
+void convolutions(bool large);
 
 }  // namespace onelogit::bench
