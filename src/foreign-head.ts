@@ -1,9 +1,7 @@
 /**
  * A last layer trained elsewhere: a weight matrix (and a bias) in a safetensors file, alone or in one of several that an index names.
  */
-import { open } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { checkOneOf, checkOptions, checkString, describe } from './check.js';
+import { checkOneOf, checkOptions, checkString } from './check.js';
 import { encodeNames } from './class-names.js';
 import { type ClassifierParts, type ClassifierSource, checkInputType, describe as described } from './classifier-source.js';
 import { checkClassNames } from './dataset.js';
@@ -15,6 +13,7 @@ import { native } from './native.js';
 import { type ClassStorage, classStorages, type NativeClassifier, type NativeDescription, type NativeHandle } from './native-classifier.js';
 import { noPreprocessing } from './preprocessing.js';
 import { readSafetensorsHeader, type SafetensorsEntry } from './safetensors.js';
+import { formatError, readSafetensorsIndex } from './safetensors-index.js';
 import { version } from './version.js';
 
 declare module './native.js' {
@@ -42,14 +41,8 @@ export interface ForeignHeadOptions {
 }
 
 const what = 'fromSafetensors';
-/** The index of a model of a trillion parameters is a tenth of this. */
-const largestIndex = 64 * 1024 * 1024;
 const floats = ['F32', 'F16', 'BF16', 'F64'];
 const mostClasses = 2 ** 31 - 1;
-
-function formatError(expected: string, where: string, received: string, cause?: unknown): OneLogitError {
-  return new OneLogitError('ERR_ONELOGIT_FORMAT', `Expected ${expected} in ${where} but received ${received}`, { cause });
-}
 
 export async function foreignHead(path: unknown, options: unknown): Promise<ClassifierParts> {
   const checkedPath = checkString(path, `path of ${what}`);
@@ -93,7 +86,7 @@ interface Wanted {
 
 /** Finds the tensors and checks what their files' headers say of them. */
 async function openHead(path: string, { weight: weightName, bias: biasName, storage }: Wanted) {
-  const locate = path.endsWith('.json') ? await readIndex(path) : () => path;
+  const locate = path.endsWith('.json') ? (await readSafetensorsIndex(path)).locate : () => path;
   const weightPath = locate(weightName);
   const weight = await findTensor(weightPath, weightName, 2, 'a matrix of one row for each class');
   const [classes, features] = weight.shape as [number, number];
@@ -145,36 +138,4 @@ async function findTensor(path: string, name: string, axes: number, meaning: str
   if (entry.shape.length !== axes) throw formatError(`${meaning} for '${name}'`, path, `shape [${entry.shape.join(', ')}]`);
   if (!floats.includes(entry.dtype)) throw formatError(`one of ${floats.join(', ')} for '${name}'`, path, entry.dtype);
   return entry;
-}
-
-/** Where the tensors of a sharded model are: `{ weight_map: { name: file } }`, the files beside the index. */
-async function readIndex(path: string): Promise<(name: string) => string> {
-  let parsed: unknown;
-  const file = await open(path).catch((cause: unknown) => {
-    throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a file that can be read at ${path} but received: ${(cause as Error).message}`, {
-      cause,
-    });
-  });
-  try {
-    const { size } = await file.stat();
-    if (size > largestIndex) throw formatError('an index of at most 64 MiB', path, `${size} bytes`);
-    parsed = JSON.parse(await file.readFile('utf8'));
-  } catch (cause) {
-    if (cause instanceof SyntaxError) throw formatError('JSON', path, cause.message, cause);
-    throw cause;
-  } finally {
-    await file.close();
-  }
-  const map = typeof parsed === 'object' && parsed !== null ? (parsed as { weight_map?: unknown }).weight_map : undefined;
-  if (typeof map !== 'object' || map === null || Array.isArray(map)) throw formatError("an object 'weight_map'", path, describe(map));
-  const files = new Map<string, unknown>(Object.entries(map));
-  return (name) => {
-    const shard = files.get(name);
-    if (shard === undefined) throw formatError(`'${name}' in 'weight_map'`, path, `${files.size} other names`);
-    // Beside the index and nowhere else: the index may come from a stranger.
-    if (typeof shard !== 'string' || shard === '' || shard === '.' || shard === '..' || basename(shard) !== shard || shard.includes('\\'))
-      throw formatError(`the name of a file beside it for '${name}'`, path, describe(shard));
-    if (!shard.endsWith('.safetensors')) throw formatError(`a .safetensors file for '${name}'`, path, describe(shard));
-    return join(dirname(path), shard);
-  };
 }

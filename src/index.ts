@@ -92,7 +92,9 @@ export {
   type WarmupSchedule,
 } from './schedules.js';
 export { type Split, splitIndices } from './split.js';
+export type { LoadStateDictOptions } from './state-dict.js';
 export type { AlexnetOptions } from './zoo/alexnet.js';
 export type { ImageNetworkOptions } from './zoo/image-network.js';
 export { zoo } from './zoo/index.js';
 export type { MlpOptions } from './zoo/mlp.js';
+export { torchvisionPreprocessing } from './zoo/preprocessing.js';

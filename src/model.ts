@@ -16,6 +16,7 @@ import { native } from './native.js';
 import { checkPreprocessing, type Preprocessing, type PreprocessingOptions } from './preprocessing.js';
 import { checkShape, shapeSize } from './shape.js';
 import type { Split } from './split.js';
+import { type LoadStateDictOptions, loadStateDict } from './state-dict.js';
 import { summaryOf } from './summary.js';
 
 /** What {@link Model.sequential} and {@link Model.build} have in common. */
@@ -294,6 +295,21 @@ export class Model {
     const idle = idleNativeOf(this.#state, 'model.setTensor');
     idle.writeTensor(checkString(name, 'name of model.setTensor'), checkFloat32Array(values, 'values of model.setTensor'));
     this.#state.trained = true;
+  }
+
+  /**
+   * Replaces the weights by those of a PyTorch model: a state dict in a safetensors file (or in several, by their `.index.json`) whose tensors
+   * have the names and shapes of this model's, as those of torchvision's models do for `zoo.*`. Convolutions and dense layers after images are brought
+   * to the order height, width, channels; `num_batches_tracked` and the auxiliary classifier of Inception-v3 (`AuxLogits`) are passed over.
+   * F32, F16, BF16 and F64. Counts as training, unless the head is left out ({@link Model.trained}).
+   *
+   * @param options - `head: false` leaves the last dense layer as it is: for other classes
+   * @throws OneLogitError `ERR_ONELOGIT_FORMAT` naming the file and the tensor, what was expected and what is there, if one is missing, of
+   * another shape or type, or none of this model's; `ERR_ONELOGIT_FILE` if it cannot be read; `ERR_ONELOGIT_BUSY`. Nothing has changed then,
+   * unless the disk failed while tensors were read
+   */
+  async loadStateDict(path: string, options?: LoadStateDictOptions): Promise<void> {
+    await loadStateDict(this.#state, path, options);
   }
 
   /**

@@ -9,6 +9,7 @@ import type { Loss } from './losses.js';
 import type { Optimizer } from './optimizers.js';
 import type { Preprocessing } from './preprocessing.js';
 import type { Schedule } from './schedules.js';
+import type { NativeStateDictTensor } from './state-dict.js';
 
 export interface NativeModelSpec {
   inputShape: readonly number[];
@@ -161,6 +162,8 @@ export interface NativeModel {
   evaluate(source: NativeSource & { alsoCorrect?: AlsoCorrect }, options: NativeEvaluateOptions): NativeJob<NativeEvaluation>;
   fit(options: NativeFitOptions): NativeFitJob;
   save(path: string, metadata: string, classNames?: NativeNames): Promise<void>;
+  /** Reads tensors of files whose headers have been checked. */
+  loadStateDict(paths: readonly string[], tensors: readonly NativeStateDictTensor[]): Promise<void>;
   dispose(): void;
 }
 

@@ -140,6 +140,10 @@ const fitOptions = () => ({
   signal: AbortSignal.timeout(1000), // some values are valid numbers of steps
 });
 
+/** Its own weights: a file of this package is a state dict too, where no image is flattened. */
+const stateDict = join(directory, 'state-dict.safetensors');
+await model.save(stateDict);
+
 targets.push(
   { name: 'layers.dense', call: untyped(layers.dense), valid: () => [4, { bias: true, initializer: 'he-normal', name: 'fc' }] },
   {
@@ -201,6 +205,7 @@ targets.push(
   { name: 'zoo.mlp', call: untyped(zoo.mlp), valid: () => [{ classes: 3, seed: 1, device: 'cpu' }] },
   { name: 'model.save', call: untyped(model.save.bind(model)), valid: () => [join(directory, 'model.safetensors')] },
   { name: 'Model.load', call: untyped(Model.load), valid: () => [join(directory, 'model.safetensors'), { device: 'cpu' }] },
+  { name: 'model.loadStateDict', call: untyped(model.loadStateDict.bind(model)), valid: () => [stateDict, { head: false }] },
   { name: 'model.fit', call: untyped(model.fit.bind(model)), valid: () => [dataset(), fitOptions()], open: [0] },
   { name: 'model.fit from a reader', call: untyped(model.fit.bind(model)), valid: () => [reader(), fitOptions()], open: [0] },
   { name: 'model.predict', call: untyped(model.predict.bind(model)), valid: () => [dataset().inputs] },

@@ -32,6 +32,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
                            InstanceMethod<&NativeModel::run_evaluate>("evaluate"),
                            InstanceMethod<&NativeModel::run_fit>("fit"),
                            InstanceMethod<&NativeModel::run_save>("save"),
+                           InstanceMethod<&NativeModel::run_load_state_dict>("loadStateDict"),
                            InstanceMethod<&NativeModel::dispose>("dispose"),
                        });
   }
@@ -215,6 +216,12 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
   Napi::Value run_save(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       return save(info.Env(), model(), info[0].ToString().Utf8Value(), info[1].ToString().Utf8Value(), info[2]);
+    });
+  }
+
+  Napi::Value run_load_state_dict(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      return load_state_dict(info.Env(), model(), info[0].As<Napi::Array>(), info[1].As<Napi::Array>());
     });
   }
 
