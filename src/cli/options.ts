@@ -137,7 +137,9 @@ export function choices<const C extends string>(help: string, all: readonly C[])
 }
 
 /** Several integers, separated by commas. */
-export function integers(help: string, range: NumberRange, otherwise: readonly number[]): OptionSpec<readonly number[]> {
+export function integers(help: string, range: NumberRange): Optional<readonly number[]>;
+export function integers(help: string, range: NumberRange, otherwise: readonly number[]): OptionSpec<readonly number[]>;
+export function integers(help: string, range: NumberRange, otherwise?: readonly number[]): Optional<readonly number[]> {
   return {
     placeholder: 'N,…',
     help,

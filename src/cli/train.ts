@@ -1,7 +1,8 @@
 /** `onelogit train`: a model from a directory of data. */
+import { architectureOptions, checkArchitecture, makeArchitecture } from './architecture-options.js';
 import { defineCommand } from './command.js';
 import { checkWritable } from './files.js';
-import { choice, integer, integers, number, text } from './options.js';
+import { choice, integer, number, text } from './options.js';
 import { count, duration, percent } from './output.js';
 import { fitState, Progress, significant } from './progress.js';
 import {
@@ -20,9 +21,7 @@ import {
 import { InterruptedError, UsageError } from './usage.js';
 
 const options = {
-  arch: choice('the network: mlp is dense layers with batch normalisation and relu', ['mlp'], 'mlp'),
-  hidden: integers('units of the hidden layers', { least: 1 }, [500, 500]),
-  embedding: integer('numbers for each id, where examples are ids (knowledge graphs, sequences, text)', { least: 1, otherwise: 128 }),
+  ...architectureOptions,
   ...lossOptions,
   memory: choice('how the last layer is computed and what of it is kept', ['auto', 'logits', 'store', 'recompute'], 'auto'),
   'bias-init': choice('start of the last layer’s bias: from the loss, or zeros', ['prior', 'zeros'], 'prior'),
@@ -58,6 +57,11 @@ export const command = defineCommand(
       ['onelogit train mnist/ --validation 0.1 --out mnist.safetensors', 'batch cross-entropy, 20,000 steps'],
       ['onelogit train mnist/ --loss nce --num-sampled 5 --steps 5000', 'another loss, with an option of its own'],
       ['onelogit train mnist/ --learning-rate 0.1 --schedule cosine --steps 10000', 'a learning rate that falls to 0'],
+      ['onelogit train cifar10/ --arch cnn --augment pad-crop=4,flip', 'a convolutional network'],
+      [
+        'onelogit train photos/ --arch resnet50 --image-size 224 --channels 3 --weights resnet50.safetensors --trainable head',
+        'photos in a directory for each class: the last layer of a network that PyTorch has trained',
+      ],
       ['onelogit train mnist/ --steps 100000 --checkpoint run.safetensors', 'a long run that can be interrupted …'],
       ['onelogit train mnist/ --steps 100000 --checkpoint run.safetensors --resume run.safetensors', '… and continued'],
     ],
@@ -70,12 +74,13 @@ export const command = defineCommand(
       throw new UsageError('Expected --checkpoint FILE with --checkpoint-every but received nothing');
     if (values['validate-every'] !== undefined && values.validation === undefined)
       throw new UsageError('Expected --validation X with --validate-every but received nothing');
+    checkArchitecture(values);
     const lossSettings = lossOptionsFrom(values);
     const [optimizer, schedule] = [await optimizerFrom(values), await scheduleFrom(values)];
     await checkWritable(values.out, '--out');
     if (values.checkpoint !== undefined) await checkWritable(values.checkpoint, '--checkpoint');
 
-    const { datasets, losses, Model, zoo } = await import('../index.js');
+    const { datasets, losses, Model } = await import('../index.js');
     const loss = losses.byName(values.loss, lossSettings);
     const dataset = await datasets.load(directory, {
       split: values.split,
@@ -85,15 +90,7 @@ export const command = defineCommand(
     const { seed, device, precision } = values;
     const model =
       values.resume === undefined
-        ? zoo.mlp({
-            classes: dataset.classes,
-            inputShape: dataset.inputShape,
-            hidden: [...values.hidden],
-            ...(dataset.vocabulary === undefined ? {} : { embedding: { vocabulary: dataset.vocabulary, features: values.embedding } }),
-            seed,
-            device,
-            precision,
-          })
+        ? await makeArchitecture(values, dataset, { seed, device, precision })
         : await Model.load(values.resume, { device, precision });
 
     if (!output.json)
