@@ -31,7 +31,7 @@ describe('train --arch', () => {
     expect(model.layers.filter(({ type }) => type === 'conv2d')).toHaveLength(6);
     const info = await runCli(['info', 'cnn.safetensors'], { cwd: directory });
     expect(info.stdout).toContain('answers     4 classes, from 6 × 6 × 1 inputs');
-    expect(info.stdout).toContain(' 0  conv2d 5×5     6 × 6 × 128         3,328');
+    expect(info.stdout).toContain(' 0  conv2d 5×5     6 × 6 × 128       3,328');
     model.dispose();
   });
 
