@@ -137,8 +137,10 @@ std::vector<Case> cases() {
     const std::int64_t bottom = draw(0, kh - 1), right = draw(0, kw - 1);
     const std::int64_t height = draw(std::max<std::int64_t>(1, kh - top - bottom), 10);
     const std::int64_t width = draw(std::max<std::int64_t>(1, kw - left - right), 10);
-    const std::int64_t groups = draw(0, 2) == 0 ? draw(2, 5) : 1;
-    const std::int64_t channels = draw(1, 70 / groups) * groups, filters = draw(1, 70 / groups) * groups;
+    // Every eighth has a filter for each channel.
+    const std::int64_t groups = i % 8 == 0 ? draw(1, 70) : draw(0, 2) == 0 ? draw(2, 5) : 1;
+    const std::int64_t channels = i % 8 == 0 ? groups : draw(1, 70 / groups) * groups;
+    const std::int64_t filters = i % 8 == 0 ? groups : draw(1, 70 / groups) * groups;
     result.push_back(
         {geometry(height, width, channels, filters, kh, kw, draw(1, 3), draw(1, 3), top, bottom, left, right, groups),
          draw(0, 5)});

@@ -18,8 +18,7 @@ class CpuConv2dInference final : public Conv2dInference {
   }
 
   void run(const float* x, const float* residual, bool relu, float* y, std::int64_t m) const override {
-    multiply_windows(geometry_, x, filters_.as<float>(), {bias_.empty() ? nullptr : bias_.data(), residual, relu}, y,
-                     m);
+    convolve(geometry_, x, filters_.as<float>(), {bias_.empty() ? nullptr : bias_.data(), residual, relu}, y, m);
   }
 
  private:
@@ -35,7 +34,7 @@ void CpuBackend::conv2d_forward(const Conv2dGeometry& geometry, const float* x, 
   if (m == 0) return;
   float* const filters = scratch(Scratch::filters, packed_filters_size(geometry));
   pack_filters(geometry, weight, filters);
-  multiply_windows(geometry, x, filters, {.bias = bias}, y, m);
+  convolve(geometry, x, filters, {.bias = bias}, y, m);
 }
 
 std::unique_ptr<Conv2dInference> CpuBackend::make_conv2d_inference(const Conv2dGeometry& geometry, const float* weight,

@@ -55,14 +55,14 @@ void put_residue(const Conv2dGeometry& g, const Residue& y, const Residue& x, co
   pack_transposed_filters(
       g, weight, part, [&](std::int64_t ky, std::int64_t kx) { return y.turned(ky) * g.kernel_width + x.turned(kx); },
       filters);
-  if (g.stride_y == 1 && g.stride_x == 1) return multiply_windows(part, dy, filters, {}, dx, m);
+  if (g.stride_y == 1 && g.stride_x == 1) return convolve(part, dy, filters, {}, dx, m);
 
   const std::int64_t size = part.out_pixels() * g.channels;
   const std::int64_t images = std::clamp<std::int64_t>(part_size / size, 1, m);
   float* const pixels = scratch(Scratch::gradient, images * size);
   for (std::int64_t first = 0; first < m; first += images) {
     const std::int64_t n = std::min(images, m - first);
-    multiply_windows(part, dy + first * g.out_pixels() * g.filters, filters, {}, pixels, n);
+    convolve(part, dy + first * g.out_pixels() * g.filters, filters, {}, pixels, n);
     parallel_for(n * y.count, row_grain(x.count * g.channels), 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row) {
         const float* from = pixels + row * x.count * g.channels;

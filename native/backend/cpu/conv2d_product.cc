@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/cpu/depthwise.h"
 #include "backend/cpu/grain.h"
 #include "backend/cpu/kernels/gemm.h"
 #include "backend/cpu/scratch.h"
@@ -158,10 +159,15 @@ class Product {
 }  // namespace
 
 std::int64_t packed_filters_size(const Conv2dGeometry& geometry) {
+  if (is_depthwise(geometry)) return geometry.filters * geometry.filter_size();
   return geometry.groups * packed_group_size(geometry);
 }
 
 void pack_filters(const Conv2dGeometry& geometry, const float* weight, float* packed) {
+  if (is_depthwise(geometry))
+    return pack_transposed_filters(
+        geometry, weight, geometry, [&](std::int64_t y, std::int64_t x) { return y * geometry.kernel_width + x; },
+        packed);
   const std::int64_t columns = gemm_kernels().tile_columns, n = geometry.group_filters();
   const std::int64_t strips = divide_up(n, columns), size = geometry.filter_size();
   parallel_for(geometry.groups * strips, row_grain(size * columns), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -177,6 +183,14 @@ void pack_transposed_filters(const Conv2dGeometry& geometry, const float* weight
                              FunctionRef<std::int64_t(std::int64_t y, std::int64_t x)> pixel, float* packed) {
   const std::int64_t filters = geometry.group_filters(), channels = geometry.group_channels();
   const std::int64_t size = geometry.filter_size(), pixels = transposed.kernel_pixels();
+  if (is_depthwise(geometry)) {
+    for (std::int64_t number = 0; number < pixels; ++number) {
+      const std::int64_t from = pixel(number / transposed.kernel_width, number % transposed.kernel_width);
+      for (std::int64_t channel = 0; channel < geometry.channels; ++channel)
+        packed[number * geometry.channels + channel] = weight[channel * size + from];
+    }
+    return;
+  }
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     for (; begin < end; ++begin) {
       const std::int64_t group = begin / pixels, number = begin % pixels;
@@ -206,9 +220,11 @@ Windows windows_of(const Conv2dGeometry& g, const float* x, std::int64_t group) 
   return windows;
 }
 
-void multiply_windows(const Conv2dGeometry& geometry, const float* x, const float* packed, const ConvolutionEnd& end,
-                      float* y, std::int64_t m) {
-  if (m > 0) Product(geometry, x, packed, end, y, m).run();
+void convolve(const Conv2dGeometry& geometry, const float* x, const float* packed, const ConvolutionEnd& end, float* y,
+              std::int64_t m) {
+  if (m == 0) return;
+  if (is_depthwise(geometry)) return depthwise_forward(geometry, x, packed, end.bias, end.residual, end.relu, y, m);
+  Product(geometry, x, packed, end, y, m).run();
 }
 
 }  // namespace onelogit

@@ -9,7 +9,7 @@
 
 namespace onelogit {
 
-// Filters in the order in which multiply_windows reads them.
+// Filters in the order in which convolve reads them.
 std::int64_t packed_filters_size(const Conv2dGeometry& geometry);  // in float32
 void pack_filters(const Conv2dGeometry& geometry, const float* weight, float* packed);
 // The same for `transposed`, a convolution from the filters of `geometry` to its channels, each of whose pixels (y, x)
@@ -27,7 +27,7 @@ struct ConvolutionEnd {
   bool relu = false;
 };
 // `packed` is 64-byte aligned for speed. What y holds for an image depends on that image alone.
-void multiply_windows(const Conv2dGeometry& geometry, const float* x, const float* packed, const ConvolutionEnd& end,
-                      float* y, std::int64_t m);
+void convolve(const Conv2dGeometry& geometry, const float* x, const float* packed, const ConvolutionEnd& end, float* y,
+              std::int64_t m);
 
 }  // namespace onelogit

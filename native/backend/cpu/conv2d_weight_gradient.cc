@@ -5,6 +5,7 @@
 
 #include "backend/cpu/conv2d_product.h"
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/depthwise.h"
 #include "backend/cpu/grain.h"
 #include "backend/cpu/kernels/elementwise.h"
 #include "backend/cpu/kernels/gemm.h"
@@ -65,16 +66,9 @@ void multiply_part(const Conv2dGeometry& g, const float* x, const float* dy, std
   }
 }
 
-}  // namespace
-
-void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const float* x, const float* dy, float* dweight,
-                                        float* dbias, std::int64_t m) {
+// dweight, for m > 0.
+void multiply_all(const Conv2dGeometry& g, const float* x, const float* dy, float* dweight, std::int64_t m) {
   const std::int64_t windows = m * g.out_pixels(), size = g.filters * g.filter_size();
-  if (windows == 0) {
-    zero(dweight, static_cast<std::size_t>(size) * sizeof(float));
-    if (dbias != nullptr) zero(dbias, static_cast<std::size_t>(g.filters) * sizeof(float));
-    return;
-  }
   // Each thread takes a part of the windows into a sum of its own, added in order afterwards. Where sums are too large
   // for that, columns of the sum are cut as well, finely, for threads that are held up.
   const std::int64_t threads = thread_count();
@@ -98,9 +92,23 @@ void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const float* x,
     for (std::int64_t part = 1; part < parts; ++part)
       elementwise_kernels().add(apart + (part - 1) * size + begin, dweight + begin, dweight + begin, end - begin);
   });
+}
+
+}  // namespace
+
+void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const float* x, const float* dy, float* dweight,
+                                        float* dbias, std::int64_t m) {
+  if (m == 0) {
+    zero(dweight, static_cast<std::size_t>(g.filters * g.filter_size()) * sizeof(float));
+  } else if (is_depthwise(g)) {
+    depthwise_backward_weight(g, x, dy, dweight, m);
+  } else {
+    multiply_all(g, x, dy, dweight, m);
+  }
   if (dbias == nullptr) return;
-  parallel_for(g.filters, row_grain(windows), 16, [&](std::int64_t begin, std::int64_t end) {
-    reduction_kernels().column_sums(dy + begin, g.filters, dbias + begin, windows, end - begin);
+  const std::int64_t rows = m * g.out_pixels();
+  parallel_for(g.filters, row_grain(rows), 16, [&](std::int64_t begin, std::int64_t end) {
+    reduction_kernels().column_sums(dy + begin, g.filters, dbias + begin, rows, end - begin);
   });
 }
 

@@ -99,36 +99,55 @@ ONELOGIT_INLINE std::int64_t clamp(std::int64_t i, std::int64_t low, std::int64_
   return i < low ? low : smaller(i, high);
 }
 
+// What of a window lies side by side in the image: a row of its pixels when the group has all channels, else a pixel.
+struct Runs {
+  std::int64_t pixels, size, in_row;  // of a run; its floats; runs in a row of the window
+  std::int64_t ky, kx, at;            // where the part begins: a run's first pixel, and how far into the run
+
+  ONELOGIT_INLINE explicit Runs(const Windows& w) {
+    pixels = w.group_channels == w.channels ? w.kernel_width : 1;
+    size = pixels * w.group_channels;
+    in_row = w.kernel_width / pixels;
+    const std::int64_t first = w.begin / size;
+    ky = first / in_row;
+    kx = first % in_row;  // 0 when a run is a row
+    at = w.begin % size;
+  }
+};
+
 // The part of one window, side by side; writes up to a vector too much.
-ONELOGIT_INLINE void gather(const Windows& w, const Corners& corners, std::int64_t r, float* to) {
-  // A row of a window is one run in the image when the group has all channels, else each pixel is.
-  const std::int64_t pixels = w.group_channels == w.channels ? w.kernel_width : 1;
-  const std::int64_t run = pixels * w.group_channels, runs_of_row = w.kernel_width / pixels;
-  std::int64_t number = w.begin / run, at = w.begin % run;
-  for (std::int64_t left = w.k; left > 0; ++number) {
-    const std::int64_t ky = number / runs_of_row, kx = number % runs_of_row;  // kx: 0 when a run is a row
-    const std::int64_t end = smaller(run, at + left), corner = corners.x[r] + kx;
-    // The run's elements inside the image.
-    std::int64_t from = clamp(-corner, 0, pixels) * w.group_channels;
-    std::int64_t until = clamp(w.width - corner, 0, pixels) * w.group_channels;
-    if (!within(corners.y[r] + ky, w.height)) until = 0;
-    from = clamp(from, at, end);
-    until = clamp(until, from, end);
-    clear(to, from - at);
-    if (until > from)
-      copy(w.x + (corners.place[r] + (ky * w.width + kx) * w.channels + from), to + (from - at), until - from);
-    clear(to + (until - at), end - until);
+ONELOGIT_INLINE void gather(const Windows& w, const Runs& runs, const Corners& corners, std::int64_t r, float* to) {
+  std::int64_t at = runs.at, ky = runs.ky, kx = runs.kx;
+  for (std::int64_t left = w.k; left > 0;) {
+    const std::int64_t end = smaller(runs.size, at + left), corner = corners.x[r] + kx;
+    const std::int64_t place = corners.place[r] + (ky * w.width + kx) * w.channels;
+    if (!within(corners.y[r] + ky, w.height)) {
+      clear(to, end - at);
+    } else if (corner >= 0 && corner + runs.pixels <= w.width) {
+      copy(w.x + (place + at), to, end - at);
+    } else {
+      // The run's elements inside the image.
+      const std::int64_t from = clamp(clamp(-corner, 0, runs.pixels) * w.group_channels, at, end);
+      const std::int64_t until = clamp(clamp(w.width - corner, 0, runs.pixels) * w.group_channels, from, end);
+      clear(to, from - at);
+      if (until > from) copy(w.x + (place + from), to + (from - at), until - from);
+      clear(to + (until - at), end - until);
+    }
     to += end - at;
     left -= end - at;
     at = 0;
+    if (++kx == runs.in_row) {
+      kx = 0;
+      ++ky;
+    }
   }
 }
 
-void pack_gathered(const Windows& w, const Corners& corners, std::int64_t rows, float* out) {
+void pack_gathered(const Windows& w, const Runs& runs, const Corners& corners, std::int64_t rows, float* out) {
   alignas(64) float gathered[tile_rows][most_window_part + lanes];
   const float* p[tile_rows] = {};
   for (std::int64_t r = 0; r < rows; ++r) {
-    gather(w, corners, r, gathered[r]);
+    gather(w, runs, corners, r, gathered[r]);
     p[r] = gathered[r];
   }
   transpose_rows(p, rows, w.k, out);
@@ -136,6 +155,7 @@ void pack_gathered(const Windows& w, const Corners& corners, std::int64_t rows, 
 
 void pack_windows(const Windows& w, float* out) {
   const Strips strips(w.rows, tile_rows);
+  const Runs runs(w);
   for (std::int64_t strip = w.first_strip; strip < w.end_strip; ++strip) {
     const std::int64_t begin = strips.begin(strip), rows = strips.rows(strip);
     Corners corners;
@@ -144,7 +164,7 @@ void pack_windows(const Windows& w, float* out) {
     if (w.group_channels >= lanes) {
       pack_pixels(w, corners, rows, to);
     } else {
-      pack_gathered(w, corners, rows, to);
+      pack_gathered(w, runs, corners, rows, to);
     }
   }
 }
@@ -166,13 +186,14 @@ void pack_filter_rows(const float* weight, std::int64_t stride, std::int64_t n, 
 }
 
 void pack_window_columns(const Windows& w, float* out) {
+  const Runs runs(w);
   alignas(64) float gathered[most_window_part + lanes] = {};  // past k, only zeros are ever written
   for (std::int64_t row = 0; row < w.rows; row += tile_rows) {
     const std::int64_t rows = smaller(tile_rows, w.rows - row);
     Corners corners;
     find_corners(w, w.first + row, rows, corners);
     for (std::int64_t r = 0; r < rows; ++r) {
-      gather(w, corners, r, gathered);
+      gather(w, runs, corners, r, gathered);
       for (std::int64_t column = 0; column < w.k; column += tile_columns) {
         const std::int64_t width = round_up(smaller(tile_columns, w.k - column), lanes);
         float* const to = out + column * w.rows + (row + r) * width;
