@@ -106,7 +106,7 @@ describe('wrong usage', () => {
     [['info', 'a', 'b'], /Expected 1 arguments? for info but received also 'b'/],
     [
       ['reproduce', 'table9'],
-      /Expected one of table1, table2, figure2, scale for TARGET but received 'table9' \(did you mean 'table1'\?\)/,
+      /Expected one of table1, table2, table3, figure1, figure2, scale for TARGET but received 'table9' \(did you mean 'table1'\?\)/,
     ],
     [['reproduce', 'table1', '--losses', 'nce,mse'], /--losses but received 'mse'/],
     [['download', 'mnits'], /did you mean 'mnist'/],

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { figureDrawer } from '../src/reproduce/figure.js';
 import { type Figure2, figure2Markdown, figure2Specification } from '../src/reproduce/figure2.js';
 import { logitDistribution } from '../src/reproduce/logit-distribution.js';
-import { defaultRecipe } from '../src/reproduce/recipe.js';
+import { tableRecipe } from '../src/reproduce/recipe.js';
 import { runCli } from './helpers/run-cli.js';
 import { svgElements, svgTexts } from './helpers/svg.js';
 
@@ -46,7 +46,7 @@ describe('figure 2', () => {
     version: '0.0.0',
     commit: 'abc',
     machine: { cpu: 'a CPU', cores: 2, memoryGiB: 1, system: 'linux', node: '20', blas: 'portable', simd: 'avx2', threads: 2 },
-    recipe: defaultRecipe,
+    recipe: tableRecipe('mnist', 60_000),
     dataset: 'a < b & c',
     trainExamples: 2,
     testExamples: 2,

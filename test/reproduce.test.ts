@@ -1,16 +1,18 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { InMemoryDataset } from '../src/dataset.js';
 import { datasets, Model } from '../src/index.js';
-import { loadData } from '../src/reproduce/data.js';
+import { findTableData, loadData } from '../src/reproduce/data.js';
 import { type ExperimentData, type ExperimentHooks, runLoss } from '../src/reproduce/experiment.js';
 import { lossNames, table1, table2 } from '../src/reproduce/paper.js';
-import { defaultRecipe, type Recipe } from '../src/reproduce/recipe.js';
+import { type Recipe, tableRecipe } from '../src/reproduce/recipe.js';
+import { describeRecipe } from '../src/reproduce/report.js';
 import { type LossResult, StateDirectory } from '../src/reproduce/state.js';
 import { lossesOf, table1Rows, table2Rows, tableCells } from '../src/reproduce/tables.js';
-import { mnistDirectory } from './helpers/data.js';
+import { dataDirectory, mnistDirectory } from './helpers/data.js';
 import { runCli, startCli } from './helpers/run-cli.js';
 
 let directory: string;
@@ -19,7 +21,14 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-const recipe: Recipe = { ...defaultRecipe, hidden: [24], batchSize: 32, steps: 60, searchSteps: 20, learningRates: [0.1, 0.01] };
+const recipe: Recipe = {
+  ...tableRecipe('mnist', 60_000),
+  hidden: [24],
+  batchSize: 32,
+  steps: 60,
+  searchSteps: 20,
+  learningRates: [0.1, 0.01],
+};
 
 function glyphs(): ExperimentData {
   return {
@@ -30,29 +39,19 @@ function glyphs(): ExperimentData {
 
 /** Hooks that write down what was done. */
 function recorded(signal = new AbortController().signal) {
-  const phases: string[] = [];
-  const notes: string[] = [];
-  const hooks: ExperimentHooks = {
-    signal,
-    onPhase: (phase) => phases.push(phase),
-    onProgress: () => {},
-    onNote: (note) => notes.push(note),
-  };
-  return { phases, notes, hooks };
+  const parts: string[] = [];
+  const hooks: ExperimentHooks = { signal, device: 'cpu', onPart: (part) => parts.push(part), onProgress: () => {}, onNote: () => {} };
+  return { parts, hooks };
 }
 
 describe('runLoss', () => {
   it('chooses by validation accuracy, trains that one and evaluates it both ways', async () => {
     const data = glyphs();
     const state = new StateDirectory(directory, { ...recipe, learningRates: [0.1, 1e-9] });
-    const { phases, hooks } = recorded();
+    const { parts, hooks } = recorded();
     const result = await runLoss('batch-cross-entropy', data, state, hooks);
-    expect(phases).toEqual([
-      'batch-cross-entropy, trying learning rate 0.1',
-      'batch-cross-entropy, trying learning rate 1e-9',
-      'batch-cross-entropy, learning rate 0.1',
-    ]);
-    expect(result).toMatchObject({ learningRate: 0.1, steps: 60, biasInit: 'zeros' });
+    expect(parts).toEqual(['search 0.1', 'search 1e-9', 'train', 'evaluate']);
+    expect(result).toMatchObject({ learningRate: 0.1, steps: 60, biasInit: 'zeros', device: 'cpu' });
     expect(result.candidates.map(({ learningRate }) => learningRate)).toEqual([0.1, 1e-9]);
     expect(result.candidates[0]!.accuracy!).toBeGreaterThan(result.candidates[1]!.accuracy!);
     expect(result.singleLogit.accuracy).toBeGreaterThan(0.6); // chance is 0.2
@@ -87,27 +86,27 @@ describe('runLoss', () => {
     const whole = await runLoss('nce', data, new StateDirectory(join(directory, 'whole'), long), recorded().hooks);
 
     const state = new StateDirectory(join(directory, 'parts'), long);
-    for (const stopAt of ['nce, trying learning rate 0.01', 'nce, learning rate']) {
+    for (const stopAt of ['search 0.01', 'train']) {
       const controller = new AbortController();
       const { hooks } = recorded(controller.signal);
-      // A moment after the phase began: well within it on any machine, since a progress report may come too late on a fast one.
+      // A moment after the part began: well within it on any machine, since a progress report may come too late on a fast one.
       const interrupted = runLoss('nce', data, state, {
         ...hooks,
-        onPhase: (phase) => {
-          if (phase.startsWith(stopAt)) setTimeout(() => controller.abort(), 20);
+        onPart: (part) => {
+          if (part === stopAt) setTimeout(() => controller.abort(), 20);
         },
       });
       await expect(interrupted).rejects.toMatchObject({ name: 'AbortError' });
     }
     expect(existsSync(state.checkpoint('nce'))).toBe(true);
-    const { phases, hooks } = recorded();
+    const { parts, hooks } = recorded();
     const resumed = await runLoss('nce', data, state, hooks);
-    expect(phases).toEqual([`nce, learning rate ${whole.learningRate}`]);
+    expect(parts).toEqual(['train', 'evaluate']);
     for (const key of ['learningRate', 'candidates', 'steps', 'finalLoss', 'singleLogit', 'softmax'] as const)
       expect(resumed[key]).toEqual(whole[key]);
     const again = recorded();
     expect(await runLoss('nce', data, state, again.hooks)).toEqual(resumed);
-    expect(again.phases).toEqual([]);
+    expect(again.parts).toEqual([]);
   });
 
   it('begins anew with another recipe, or from a damaged state', async () => {
@@ -115,11 +114,27 @@ describe('runLoss', () => {
     await runLoss('max-margin', data, new StateDirectory(directory, recipe), recorded().hooks);
     const other = recorded();
     await runLoss('max-margin', data, new StateDirectory(directory, { ...recipe, seed: 2 }), other.hooks);
-    expect(other.phases).toHaveLength(3);
+    expect(other.parts).toHaveLength(4);
     await writeFile(join(directory, 'max-margin.json'), '{"recipe":');
     const damaged = recorded();
     await runLoss('max-margin', data, new StateDirectory(directory, { ...recipe, seed: 2 }), damaged.hooks);
-    expect(damaged.phases).toHaveLength(3);
+    expect(damaged.parts).toHaveLength(4);
+  });
+
+  it('takes a single learning rate without a search, and goes by its decay', async () => {
+    const state = new StateDirectory(directory, {
+      ...recipe,
+      learningRates: [0.1],
+      decay: { everyEpochs: 1, factor: 0.5 },
+      searchSteps: 0,
+    });
+    const { parts, hooks } = recorded();
+    let learningRate = 0;
+    const result = await runLoss('cross-entropy', glyphs(), state, { ...hooks, onProgress: (progress) => ({ learningRate } = progress) });
+    expect(parts).toEqual(['train', 'evaluate']);
+    expect(result.candidates).toEqual([{ learningRate: 0.1 }]);
+    // Sixty steps of 32 examples are more than six passes over 300.
+    expect(learningRate).toBeCloseTo(0.1 * 0.5 ** 6, 12);
   });
 
   it('learns MNIST digits', async (context) => {
@@ -151,6 +166,7 @@ describe('tables', () => {
     finalLoss: 1,
     biasInit: 'zeros',
     parameters: 1,
+    device: 'cpu',
     singleLogit: measured(singleLogit),
     softmax: measured(softmax),
   });
@@ -181,7 +197,13 @@ describe('tables', () => {
       table2.mnist.batchCrossEntropy,
       table2.mnist.crossEntropyAllLogits,
     ]);
-    expect(lossesOf('table2')).not.toContain('max-margin');
+    expect(lossesOf('table2', 'mnist')).toEqual(lossNames.filter((loss) => loss !== 'max-margin'));
+    expect(lossesOf('table1', 'imagenet')).toEqual(['cross-entropy', 'batch-cross-entropy']);
+  });
+
+  it('put the paper’s CIFAR-10 beside its parts and copies', () => {
+    expect(table1Rows('cifar10-first4000', results)[0]!.paper).toEqual(table1.cifar10.losses['cross-entropy']);
+    expect(table2Rows('cifar10-jpeg', results)[1]!.paper).toEqual(table2.cifar10.batchCrossEntropy);
   });
 
   it('leave open what was not measured, and what the paper does not have', () => {
@@ -190,6 +212,67 @@ describe('tables', () => {
       ['mean relative improvement', '–', '–', '–', '–', '–', '–'],
     ]);
     expect(tableCells('table2', 'glyphs', { nce: results.nce! }).rows[0]![0]).toBe('mean of the aligned losses (1 of 5)');
+  });
+});
+
+describe('tableRecipe', () => {
+  it('counts in steps or in passes over the training examples', () => {
+    expect(tableRecipe('mnist', 60_000)).toMatchObject({
+      network: 'mlp',
+      hidden: [500, 500],
+      batchSize: 128,
+      steps: 25_000,
+      searchSteps: 1_500,
+    });
+    // Ten passes over 3,000 examples, and one over 2,500.
+    expect(tableRecipe('cifar10-first4000', 3_000)).toMatchObject({ network: 'cnn', batchSize: 64, steps: 469, searchSteps: 40 });
+    expect(tableRecipe('cifar10-first4000', 3_000, { epochs: 0.1, batchSize: 10 })).toMatchObject({ steps: 30, searchSteps: 30 });
+    expect(tableRecipe('svhn', 73_257, { epochs: 2, searchSteps: 7, seed: 3 })).toMatchObject({ steps: 1_145, searchSteps: 7, seed: 3 });
+    expect(tableRecipe('cifar100', 50_000, { steps: 20 })).toMatchObject({ steps: 20, searchSteps: 20 });
+    expect(tableRecipe('imagenet', 1_281_167)).toMatchObject({
+      network: 'inceptionV3',
+      learningRates: [0.0125],
+      searchSteps: 0,
+      momentum: 0.9,
+    });
+  });
+
+  it('is said in words', () => {
+    const words = (name: Parameters<typeof tableRecipe>[0], examples: number) =>
+      describeRecipe(tableRecipe(name, examples), examples).join('\n');
+    for (const part of ['10.01 passes', 'no augmentation', 'without momentum', 'constant', '0.1, 0.01, 0.001'])
+      expect(words('cifar10-first4000', 3_000)).toContain(part);
+    for (const part of [
+      'inception',
+      'cropped at random and mirrored',
+      'momentum 0.9',
+      'times 0.16 every 30 passes',
+      '0.0125, without a search',
+    ])
+      expect(words('imagenet', 1_281_167)).toContain(part);
+  });
+});
+
+describe('data of the tables', () => {
+  it('is found in its directory or under its name', async () => {
+    await mkdir(join(directory, 'svhn'));
+    expect(findTableData('svhn', directory)).toBeUndefined();
+    for (const name of ['train', 'test']) await writeFile(join(directory, 'svhn', `${name}_32x32.mat`), '');
+    expect(findTableData('svhn', directory)).toBe(join(directory, 'svhn'));
+    expect(findTableData('svhn', join(directory, 'svhn'))).toBe(join(directory, 'svhn'));
+    expect(findTableData('cifar100', directory)).toBeUndefined();
+    expect(findTableData('glyphs', undefined)).toBe('');
+  });
+
+  it('cifar10-first4000 is 3,000 examples and 1,000 others', async (context) => {
+    const { train, test } = await loadData('cifar10-first4000', dataDirectory('cifar10-first4000', context));
+    const counts = ({ labels }: { labels: Int32Array }) =>
+      Array.from({ length: 10 }, (_, c) => labels.filter((label) => label === c).length);
+    // As ../shared/data/README.md has them.
+    expect(counts(train as InMemoryDataset)).toEqual([299, 287, 322, 285, 311, 279, 312, 297, 308, 300]);
+    expect(counts(test as InMemoryDataset)).toEqual([97, 79, 98, 99, 111, 114, 102, 88, 99, 113]);
+    expect((train as InMemoryDataset).inputs.slice(0, 7).filter((_, i) => i % 3 === 0)).toEqual(Uint8Array.of(59, 43, 50));
+    expect(train.inputShape).toEqual([32, 32, 3]);
   });
 });
 
@@ -215,15 +298,30 @@ describe('onelogit reproduce', () => {
     const printed = JSON.parse(first.stdout);
     expect(Object.keys(printed.datasets.glyphs.results)).toEqual(['cross-entropy', 'batch-cross-entropy']);
     const written = JSON.parse(await readFile(printed.files.json, 'utf8'));
-    expect(written).toMatchObject({ table: 'table1', recipe: { steps: 30, searchSteps: 3 }, machine: { blas: expect.any(String) } });
+    expect(written).toMatchObject({ table: 'table1', machine: { blas: expect.any(String) } });
+    expect(written.datasets.glyphs.recipe).toMatchObject({ steps: 30, searchSteps: 3 });
+    expect(written.notRun).toEqual([
+      { what: 'max-margin, self-normalization, nce, binary-cross-entropy, batch-max-margin on glyphs', why: 'not asked for' },
+    ]);
     expect(written.command).toContain('onelogit reproduce table1 --datasets glyphs');
     const markdown = await readFile(printed.files.markdown, 'utf8');
-    for (const part of ['| batch-cross-entropy |', 'mean relative improvement', 'without momentum', written.machine.cpu, written.date])
+    for (const part of [
+      '| batch-cross-entropy |',
+      'mean relative improvement',
+      'without momentum',
+      'Not run: max-margin',
+      written.machine.cpu,
+      written.date,
+    ])
       expect(markdown).toContain(part);
 
     const second = await runCli(args(directory));
     expect(second.code).toBe(0);
     expect(second.stdout).toMatch(/^Table I/);
+    expect(second.stdout).toContain('Not run: max-margin, self-normalization');
+    expect(second.stderr).toContain(
+      'glyphs: 2 losses (cross-entropy, batch-cross-entropy), of each 4 learning rates tried for 3 steps each, then 30 steps: 10 runs, 84 steps',
+    );
     expect(second.stderr).not.toContain('trying');
     expect(JSON.parse(await readFile(printed.files.json, 'utf8')).datasets).toEqual(written.datasets);
   });

@@ -1,42 +1,54 @@
 /** `onelogit reproduce figure2`: distributions of right and wrong logits. */
 import { join } from 'node:path';
+import type { Device } from '../index.js';
 import { describeMachine, sourceCommit } from '../machine.js';
-import { loadData, type TableDataset } from '../reproduce/data.js';
+import { loadData } from '../reproduce/data.js';
 import { figureDrawer } from '../reproduce/figure.js';
 import { type Figure2, figure2Losses, runFigure2Loss, writeFigure2 } from '../reproduce/figure2.js';
 import { type LossName, lossNames } from '../reproduce/paper.js';
-import type { Recipe } from '../reproduce/recipe.js';
+import { type RecipeChoices, tableRecipe } from '../reproduce/recipe.js';
 import { describeRecipe } from '../reproduce/report.js';
 import { StateDirectory } from '../reproduce/state.js';
+import { type TableDataset, tableTasks } from '../reproduce/table-datasets.js';
 import { version } from '../version.js';
 import { type Output, percent, table } from './output.js';
-import { withProgress } from './reproduce-progress.js';
+import { findDatasets } from './reproduce-data.js';
+import { describePlan, TableProgress } from './reproduce-progress.js';
 
 export interface Figure2Run {
   datasets: readonly TableDataset[];
   data: string | undefined;
   losses: readonly LossName[] | undefined;
-  recipe: Recipe;
+  choices: RecipeChoices;
+  device: Device;
   out: string;
   output: Output;
   signal: AbortSignal;
 }
 
-export async function reproduceFigure2({ datasets, data: directory, losses: some, recipe, out, output, signal }: Figure2Run) {
+export async function reproduceFigure2({ datasets, data: directory, losses: some, choices, device, out, output, signal }: Figure2Run) {
   const draw = await figureDrawer(); // now: what is missing should not be learnt after training
   const commit = await sourceCommit();
-  const losses = (some ?? figure2Losses).toSorted((a, b) => lossNames.indexOf(a) - lossNames.indexOf(b));
-  if (!output.json) for (const line of describeRecipe(recipe)) output.note(line);
+  const losses = lossNames.filter((loss) => (some ?? figure2Losses).includes(loss));
+  const { found } = findDatasets(datasets, directory);
+  const progress = new TableProgress(output, signal, device);
+  for (const [dataset] of found) {
+    const { about } = tableTasks[dataset];
+    const recipe = tableRecipe(dataset, about.trainExamples, choices);
+    if (!output.json) output.note(describePlan(dataset, losses, recipe));
+    for (const loss of losses) progress.add(dataset, loss, recipe, about);
+  }
   const figures: (Figure2 & { files: Awaited<ReturnType<typeof writeFigure2>> })[] = [];
-  for (const dataset of datasets) {
-    const data = await loadData(dataset, directory);
+  for (const [dataset, path] of found) {
+    const data = await loadData(dataset, path, signal);
+    const recipe = tableRecipe(dataset, data.train.length, choices);
+    if (!output.json) output.note([`${dataset}:`, ...describeRecipe(recipe, data.train.length)].join('\n  '));
     const state = new StateDirectory(join(out, 'state', dataset), recipe);
     const results: Figure2['results'] = {};
+    for (const loss of losses) await progress.skipDone(dataset, loss, state);
     for (const [i, loss] of losses.entries()) {
       const label = `${dataset} ${i + 1}/${losses.length}`;
-      results[loss] = await withProgress({ label, what: `${loss} on ${dataset}`, state: state.path, signal }, (hooks) =>
-        runFigure2Loss(loss, data, state, hooks),
-      );
+      results[loss] = await progress.show({ label, dataset, loss, state }, (hooks) => runFigure2Loss(loss, data, state, hooks));
     }
     const figure: Figure2 = {
       figure: 'figure2',

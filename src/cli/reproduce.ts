@@ -1,45 +1,85 @@
 /** `onelogit reproduce`: the paper's tables, measured here. */
 import { join } from 'node:path';
 import { lossNames } from '../reproduce/paper.js';
-import { defaultRecipe } from '../reproduce/recipe.js';
 import { scaleDatasets, scaleDefaults } from '../reproduce/scale-recipe.js';
+import { paperDatasets, tableDatasets, tableTasks } from '../reproduce/table-datasets.js';
+import { type Architecture, architectures, paperClasses, timingDefaults } from '../reproduce/timing-recipe.js';
 import { defineCommand } from './command.js';
-import { choices, integer, number, text } from './options.js';
+import { choice, choices, integer, integers, number, text } from './options.js';
 import { suggestion, UsageError } from './usage.js';
 
-const targets = ['table1', 'table2', 'figure2', 'scale'] as const;
+const targets = ['table1', 'table2', 'table3', 'figure1', 'figure2', 'scale'] as const;
 type Target = (typeof targets)[number];
-const tableDatasets = ['mnist', 'glyphs'] as const;
+/** Those whose logits fit in memory. */
+const figure2Datasets = tableDatasets.filter((name) => name !== 'imagenet');
+const { recipe: mnist } = tableTasks.mnist;
 
 const options = {
   datasets: choices(
-    `which data; of the tables and figure2: ${tableDatasets.join(', ')} (default: mnist); of scale: ${scaleDatasets.join(', ')} (default: all)`,
+    `which data; of the tables and figure2: ${tableDatasets.join(', ')} (default: of the tables, those of ${paperDatasets.join(', ')} that are there; of figure2, mnist); ` +
+      `of scale: ${scaleDatasets.join(', ')} (default: all)`,
     [...tableDatasets, ...scaleDatasets],
   ),
   data: text(
-    'where the data is; for scale, the directory that knowledge-graphs and classic-books are in (default: $ONELOGIT_DATA, ../shared/data, then what was downloaded)',
+    'where the data is: its directory, or one that has it under its name; for scale, the directory that knowledge-graphs and classic-books are in (default: $ONELOGIT_DATA, ../shared/data, then what was downloaded)',
     'DIR',
   ),
-  losses: choices('which losses (default: all that the table has)', lossNames),
+  losses: choices('which losses (default: all that the table has; figure2: cross-entropy, batch-cross-entropy)', lossNames),
   steps: integer(
-    `training steps with the chosen learning rate (default: ${defaultRecipe.steps}; scale: six passes over fb15k-237, three over nell-995, 800 steps of classic-books)`,
+    'training steps with the chosen learning rate (default: 25000, of cifar10-first4000 ten passes, of imagenet 6000000; scale: six passes over fb15k-237, three over nell-995, 800 steps of classic-books)',
     { least: 1 },
   ),
+  epochs: number('the same as passes over the training examples', { least: 0, above: true }),
   'search-steps': integer(
-    `training steps of each learning rate that is tried (default: ${defaultRecipe.searchSteps}; scale: a tenth of the steps)`,
+    'training steps of each learning rate that is tried (default: 1500, of cifar10-first4000 one pass; scale: a tenth of the steps)',
     { least: 1 },
   ),
+  'batch-size': integer('examples in a step (default: 128, of cifar10-first4000 64, of imagenet 32)', { least: 1 }),
   examples: integer('scale: at most so many test examples (default: all of a knowledge graph, 20000 of books)', { least: 1 }),
   'weight-decay': number(
-    `of every loss alike: L2 penalty on all parameters (default: ${defaultRecipe.weightDecay}); scale: of adamw (default: ${scaleDefaults.weightDecay})`,
+    `of every loss alike: L2 penalty on all parameters (default: ${mnist.weightDecay}, of imagenet ${tableTasks.imagenet.recipe.weightDecay}); scale: of adamw (default: ${scaleDefaults.weightDecay})`,
     { least: 0 },
   ),
-  seed: integer('of weights, order of the data and the validation part', { otherwise: defaultRecipe.seed }),
+  architectures: choices('table3, figure1: which networks (default: all; figure1: inceptionV3)', architectures),
+  classes: integers(`table3, figure1: numbers of classes, besides one (default: ${paperClasses.slice(1).join(',')}, as in the paper)`, {
+    least: 1,
+    most: 2 ** 24,
+  }),
+  'batch-sizes': integers(`table3, figure1: examples in a forward pass (default: ${timingDefaults.batchSizes.join(',')})`, {
+    least: 1,
+    most: 2 ** 16,
+  }),
+  repetitions: integer('table3, figure1: of every forward pass (default: as many as fit into --minutes)', { least: 1 }),
+  minutes: number(`table3, figure1: how long all repetitions may take, about (default: ${timingDefaults.minutes})`, {
+    least: 0,
+    above: true,
+  }),
+  seed: integer('of weights, order of the data and the validation part', { otherwise: mnist.seed }),
+  device: choice('where to train (default: auto, a GPU if there is one)', ['auto', 'cpu', 'cuda']),
   out: text('directory for the results, and for what an interrupted run goes on from', 'DIR', join('bench', 'results')),
 };
 
+const trained: readonly Target[] = ['table1', 'table2', 'figure2', 'scale'];
+const timed: readonly Target[] = ['table3', 'figure1'];
+
 /** Options that only some targets have. */
-const optionTargets: Partial<Record<keyof typeof options, readonly Target[]>> = { examples: ['scale'] };
+const optionTargets: Partial<Record<keyof typeof options, readonly Target[]>> = {
+  datasets: trained,
+  data: trained,
+  losses: trained,
+  steps: trained,
+  epochs: ['table1', 'table2', 'figure2'],
+  'search-steps': trained,
+  'batch-size': ['table1', 'table2', 'figure2'],
+  'weight-decay': trained,
+  device: ['table1', 'table2', 'table3', 'figure1', 'figure2'],
+  architectures: timed,
+  classes: timed,
+  'batch-sizes': timed,
+  repetitions: timed,
+  minutes: timed,
+  examples: ['scale'],
+};
 
 /** Refuses an option that would have no effect. */
 function checkOptionsOf(target: Target, values: Record<string, unknown>): void {
@@ -49,10 +89,15 @@ function checkOptionsOf(target: Target, values: Record<string, unknown>): void {
 }
 
 /** The datasets that were asked for, which the target has to have. */
-function datasetsOf<D extends string>(target: string, asked: readonly string[] | undefined, known: readonly D[], otherwise: readonly D[]) {
+function datasetsOf<D extends string, Otherwise extends readonly D[] | undefined>(
+  target: string,
+  asked: readonly string[] | undefined,
+  known: readonly D[],
+  otherwise: Otherwise,
+): readonly D[] | Otherwise {
   const other = asked?.find((name) => !(known as readonly string[]).includes(name));
   if (other !== undefined) throw new UsageError(`Expected ${known.join(', ')} for --datasets of ${target} but received '${other}'`);
-  return (asked as readonly D[] | undefined) ?? otherwise;
+  return asked === undefined ? otherwise : (asked as readonly D[]);
 }
 
 export const command = defineCommand(
@@ -67,7 +112,7 @@ export const command = defineCommand(
     positionals: [
       {
         name: 'TARGET',
-        help: 'table1 (one logit, seven losses), table2 (one logit against all), figure2 (distributions of right and wrong logits) or scale (both tables, very many classes)',
+        help: 'table1 (one logit, seven losses), table2 (one logit against all), table3 and figure1 (time by the number of classes), figure2 (distributions of right and wrong logits) or scale (both tables, very many classes)',
       },
     ],
     options,
@@ -106,21 +151,42 @@ export const command = defineCommand(
         signal,
       });
     }
-    const recipe = {
-      ...defaultRecipe,
-      steps: values.steps ?? defaultRecipe.steps,
-      searchSteps: values['search-steps'] ?? defaultRecipe.searchSteps,
-      weightDecay: values['weight-decay'] ?? defaultRecipe.weightDecay,
+    const { data, losses, steps, epochs, out, device = 'auto' } = values;
+    if (name === 'table3' || name === 'figure1') {
+      if (values.repetitions !== undefined && values.minutes !== undefined)
+        throw new UsageError('Expected at most one of --repetitions and --minutes but received both');
+      const { reproduceTiming } = await import('./reproduce-timing.js');
+      const everyArchitecture: readonly Architecture[] = name === 'table3' ? architectures : ['inceptionV3'];
+      return reproduceTiming({
+        target: name,
+        architectures: values.architectures ?? everyArchitecture,
+        classes: values.classes ?? paperClasses,
+        batchSizes: [...new Set(values['batch-sizes'] ?? timingDefaults.batchSizes)],
+        repetitions: values.repetitions,
+        minutes: values.minutes ?? timingDefaults.minutes,
+        seed: values.seed,
+        device,
+        out,
+        output,
+        signal,
+      });
+    }
+    if (steps !== undefined && epochs !== undefined) throw new UsageError('Expected at most one of --steps and --epochs but received both');
+    const recipeChoices = {
+      steps,
+      epochs,
+      searchSteps: values['search-steps'],
+      batchSize: values['batch-size'],
+      weightDecay: values['weight-decay'],
       seed: values.seed,
     };
-    const { data, losses, out } = values;
-    const common = { datasets: datasetsOf(name, values.datasets, tableDatasets, ['mnist']), data, losses, recipe, out, output, signal };
+    const common = { data, losses, choices: recipeChoices, device, out, output, signal };
     if (name === 'figure2') {
       const { reproduceFigure2 } = await import('./reproduce-figure2.js');
-      return reproduceFigure2(common);
+      return reproduceFigure2({ ...common, datasets: datasetsOf(name, values.datasets, figure2Datasets, ['mnist']) });
     }
     const { reproduceTables } = await import('./reproduce-tables.js');
-    return reproduceTables({ name, ...common });
+    return reproduceTables({ ...common, name, datasets: datasetsOf(name, values.datasets, tableDatasets, undefined) });
   },
   { interruptible: true },
 );

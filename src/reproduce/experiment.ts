@@ -3,39 +3,40 @@
  * test data. The test data is looked at once, after everything has been chosen.
  */
 import { existsSync } from 'node:fs';
-import type { InMemoryDataset } from '../dataset.js';
-import { type Evaluation, losses, type Model, optimizers, type Progress, schedules, zoo } from '../index.js';
+import type { Dataset } from '../dataset.js';
+import { type Device, type Evaluation, losses, optimizers, type Progress, schedules } from '../index.js';
+import { newNetwork } from './networks.js';
 import type { LossName } from './paper.js';
 import { lossOptions, type Recipe } from './recipe.js';
 import { type Outcome, searchAndTrain, unlessNotFinite } from './search.js';
 import type { Candidate, LossResult, Scored, StateDirectory } from './state.js';
+import type { TablePart } from './table-plan.js';
 
 export interface ExperimentData {
-  train: InMemoryDataset;
-  test: InMemoryDataset;
+  train: Dataset;
+  test: Dataset;
 }
 
 export interface ExperimentHooks {
   signal: AbortSignal;
-  /** What is being done: 'cross-entropy, learning rate 0.1'. */
-  onPhase(phase: string): void;
+  device: Device;
+  /** A part begins. */
+  onPart(part: TablePart): void;
   onProgress(progress: Progress): void;
   /** Something that is finished and worth a line. */
   onNote(note: string): void;
 }
 
-function newModel(data: ExperimentData, recipe: Recipe): Model {
-  const { classes, inputShape } = data.train;
-  return zoo.mlp({ classes, inputShape, hidden: [...recipe.hidden], seed: recipe.seed });
-}
-
-function trainingOptions(loss: LossName, learningRate: number, recipe: Recipe) {
+function trainingOptions(loss: LossName, learningRate: number, recipe: Recipe, trainExamples: number) {
+  const { batchSize, momentum, weightDecay, decay, augment, seed } = recipe;
+  const everySteps = decay && Math.max(1, Math.round((decay.everyEpochs * trainExamples) / batchSize));
   return {
     loss: losses.byName(loss, lossOptions[loss]),
-    optimizer: optimizers.sgd({ learningRate, weightDecay: recipe.weightDecay }),
-    schedule: schedules.constant(),
-    batchSize: recipe.batchSize,
-    seed: recipe.seed,
+    optimizer: optimizers.sgd({ learningRate, momentum, weightDecay }),
+    schedule: decay ? schedules.step({ every: everySteps!, factor: decay.factor }) : schedules.constant(),
+    batchSize,
+    ...(augment ? { augment } : {}),
+    seed,
   };
 }
 
@@ -46,11 +47,12 @@ async function tryCandidate(
   recipe: Recipe,
   hooks: ExperimentHooks,
 ): Promise<Candidate> {
-  const model = newModel(data, recipe);
+  hooks.onPart(`search ${learningRate}`);
+  const model = newNetwork(data.train, recipe, hooks.device);
   try {
     const outcome = await unlessNotFinite(() =>
       model.fit(data.train, {
-        ...trainingOptions(loss, learningRate, recipe),
+        ...trainingOptions(loss, learningRate, recipe, data.train.length),
         steps: recipe.searchSteps,
         validation: { fraction: recipe.validationFraction, seed: recipe.seed },
         signal: hooks.signal,
@@ -68,6 +70,11 @@ function scored(evaluation: Evaluation): Scored {
   return { accuracy, misorderedPairs, oneMinusAuprc, oneMinusPrecisionAt90, oneMinusPrecisionAt99 };
 }
 
+/** A minute or so of training on a CPU is what a killed process may lose; writing the large networks takes a part of a second. */
+function checkpointSteps({ network, batchSize }: Recipe, device: 'cpu' | 'cuda'): number {
+  return network === 'mlp' || device === 'cuda' ? 2_000 : Math.max(1, Math.round((network === 'cnn' ? 4_000 : 400) / batchSize));
+}
+
 /** The final training, continued from its checkpoint if there is one; undefined with the reason when the loss stops being finite. */
 async function trainChosen(
   loss: LossName,
@@ -78,13 +85,14 @@ async function trainChosen(
 ): Promise<Outcome<Omit<LossResult, 'candidates'>>> {
   const { recipe } = state;
   const checkpoint = state.checkpoint(loss);
-  const model = newModel(data, recipe);
+  hooks.onPart('train');
+  const model = newNetwork(data.train, recipe, hooks.device);
   try {
     const outcome = await unlessNotFinite(() =>
       model.fit(data.train, {
-        ...trainingOptions(loss, learningRate, recipe),
+        ...trainingOptions(loss, learningRate, recipe, data.train.length),
         steps: recipe.steps,
-        checkpoint: { path: checkpoint, everySteps: 2_000 },
+        checkpoint: { path: checkpoint, everySteps: checkpointSteps(recipe, model.device) },
         ...(existsSync(checkpoint) ? { resumeFrom: checkpoint } : {}),
         signal: hooks.signal,
         onProgress: hooks.onProgress,
@@ -93,6 +101,8 @@ async function trainChosen(
     if ('reason' in outcome) return outcome;
     await model.save(state.model(loss));
     const { steps, seconds, examplesPerSecond, finalLoss } = outcome.value;
+    hooks.onPart('evaluate');
+    const evaluated = async (scores: Evaluation['scores']) => scored(await model.evaluate(data.test, { scores, signal: hooks.signal }));
     return {
       value: {
         learningRate,
@@ -102,8 +112,9 @@ async function trainChosen(
         finalLoss,
         biasInit: model.biasInit ?? 'zeros',
         parameters: model.parameterCount,
-        singleLogit: scored(await model.evaluate(data.test, { scores: 'single-logit' })),
-        softmax: scored(await model.evaluate(data.test, { scores: 'softmax' })),
+        device: model.device,
+        singleLogit: await evaluated('single-logit'),
+        softmax: await evaluated('softmax'),
       },
     };
   } finally {
@@ -118,14 +129,8 @@ export async function runLoss(loss: LossName, data: ExperimentData, state: State
   const progress = await state.read(loss);
   if (progress.result) return progress.result;
   const trained = await searchAndTrain(loss, state, progress, {
-    tryCandidate(learningRate) {
-      hooks.onPhase(`${loss}, trying learning rate ${learningRate}`);
-      return tryCandidate(loss, learningRate, data, state.recipe, hooks);
-    },
-    train(learningRate) {
-      hooks.onPhase(`${loss}, learning rate ${learningRate}`);
-      return trainChosen(loss, learningRate, data, state, hooks);
-    },
+    tryCandidate: (learningRate) => tryCandidate(loss, learningRate, data, state.recipe, hooks),
+    train: (learningRate) => trainChosen(loss, learningRate, data, state, hooks),
     onNote: hooks.onNote,
   });
   progress.result = { ...trained, candidates: progress.candidates };

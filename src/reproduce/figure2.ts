@@ -53,7 +53,8 @@ export async function runFigure2Loss(
     await state.write(loss, progress);
   }
   const { learningRate, steps, finalLoss, singleLogit } = await runLoss(loss, data, state, hooks);
-  const model = await Model.load(state.model(loss));
+  if (!('inputs' in data.test)) throw new TypeError('Expected test examples in memory');
+  const model = await Model.load(state.model(loss), { device: hooks.device });
   try {
     const logits = await model.predict(data.test.inputs);
     const distribution = logitDistribution(logits, data.test.labels, model.classes, bins);
@@ -132,7 +133,7 @@ export function figure2Markdown(figure: Figure2, image: string): string {
         }),
     ),
     'Misordered pairs: the share of all pairs of a right and a wrong logit, of whatever examples, whose right one is not the greater. The Principle of Logit Separation asks for none.',
-    ...madeBy(figure, describeRecipe(recipe)),
+    ...madeBy(figure, describeRecipe(recipe, trainExamples)),
   ].join('\n\n')}\n`;
 }
 

@@ -1,34 +1,67 @@
 /**
  * How the networks of a reproduction are trained: the same for every loss but for its learning rate, which is searched, as in
- * the paper. What the paper does not state (optimizer, schedule, batch size, the losses' own options) is decided here and printed.
+ * the paper. What the paper does not state (optimizer, schedule, batch size, augmentation, the losses' own options) is decided here and in
+ * table-datasets.ts, and printed.
  */
 import type { LossName } from './paper.js';
+import { type TableDataset, tableTasks } from './table-datasets.js';
 
 export interface Recipe {
-  /** Units of the hidden dense layers, each followed by batch normalisation and relu. */
-  hidden: readonly number[];
+  network: 'mlp' | 'cnn' | 'inceptionV3';
+  /** Of the mlp: units of the hidden dense layers, each followed by batch normalisation and relu. */
+  hidden?: readonly number[];
   batchSize: number;
   /** Steps of the final training, and of each candidate in the search. */
   steps: number;
   searchSteps: number;
+  momentum: number;
   /** L2 penalty on all parameters. */
   weightDecay: number;
+  /** A single one is not searched. */
   learningRates: readonly number[];
+  /** The learning rate is multiplied by `factor` every so many passes over the training examples; else it is constant. */
+  decay?: { everyEpochs: number; factor: number };
+  /** Random changes of the training images. */
+  augment?: { padding: number; flip: boolean };
   /** Share of the training examples that the search sets aside and chooses by; the final training uses all of them. */
   validationFraction: number;
   seed: number;
 }
 
-export const defaultRecipe: Recipe = {
-  hidden: [500, 500],
-  batchSize: 128,
-  steps: 25_000,
-  searchSteps: 1_500,
-  weightDecay: 0.0001,
-  learningRates: [1, 0.1, 0.01, 0.001],
-  validationFraction: 1 / 6,
-  seed: 1,
-};
+/** What the command line may say otherwise. */
+export interface RecipeChoices {
+  steps?: number | undefined;
+  epochs?: number | undefined;
+  searchSteps?: number | undefined;
+  batchSize?: number | undefined;
+  weightDecay?: number | undefined;
+  seed?: number | undefined;
+}
+
+/** The recipe of a data set with so many training examples. */
+export function tableRecipe(dataset: TableDataset, trainExamples: number, choices: RecipeChoices = {}): Recipe {
+  const { steps, searchSteps, epochs, searchEpochs, ...rest } = {
+    epochs: 0,
+    searchEpochs: 0,
+    steps: 0,
+    searchSteps: 0,
+    ...tableTasks[dataset].recipe,
+  };
+  const batchSize = choices.batchSize ?? rest.batchSize;
+  const stepsOf = (passes: number, examples: number) => Math.max(1, Math.ceil((passes * examples) / batchSize));
+  const chosen =
+    choices.steps ?? (choices.epochs === undefined ? steps || stepsOf(epochs, trainExamples) : stepsOf(choices.epochs, trainExamples));
+  const searched = searchSteps || (searchEpochs && stepsOf(searchEpochs, trainExamples * (1 - rest.validationFraction)));
+  return {
+    ...rest,
+    batchSize,
+    steps: chosen,
+    // Never longer than what it chooses for, unless somebody says so.
+    searchSteps: choices.searchSteps ?? Math.min(searched, chosen),
+    weightDecay: choices.weightDecay ?? rest.weightDecay,
+    seed: choices.seed ?? rest.seed,
+  };
+}
 
 /** Each loss's options, spelt out: they are the defaults, but a table has to say what they were. */
 export const lossOptions: Record<LossName, Record<string, string | number>> = {

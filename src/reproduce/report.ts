@@ -4,9 +4,26 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine } from '../machine.js';
+import { describeNetwork } from './networks.js';
 import { lossNames } from './paper.js';
 import { describeLossOptions, type Recipe } from './recipe.js';
+import { type TableDataset, tableTasks } from './table-datasets.js';
 import { type LossResults, type TableName, tableCells, tableTitle } from './tables.js';
+
+/** One data set of a table. */
+export interface TableReport {
+  recipe: Recipe;
+  trainExamples: number;
+  testExamples: number;
+  classes: number;
+  results: LossResults;
+}
+
+/** A data set, or losses of one, that a run was not for. */
+export interface NotRun {
+  what: string;
+  why: string;
+}
 
 export interface Reproduction {
   table: TableName;
@@ -17,8 +34,8 @@ export interface Reproduction {
   /** Of the sources when it was started. */
   commit: string | undefined;
   machine: Machine;
-  recipe: Recipe;
-  datasets: Record<string, { trainExamples: number; testExamples: number; classes: number; results: LossResults }>;
+  datasets: Partial<Record<TableDataset, TableReport>>;
+  notRun: readonly NotRun[];
 }
 
 export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -26,15 +43,27 @@ export function markdownTable(header: readonly string[], rows: readonly (readonl
   return [line(header), line(header.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
 
+const number = (value: number) => value.toLocaleString('en-US');
+
 /** The recipe in words, one item a line. */
-export function describeRecipe(recipe: Recipe): string[] {
-  const { hidden, batchSize, steps, searchSteps, weightDecay, learningRates, validationFraction, seed } = recipe;
+export function describeRecipe(recipe: Recipe, trainExamples: number): string[] {
+  const { batchSize, steps, searchSteps, momentum, weightDecay, learningRates, decay, augment, validationFraction, seed } = recipe;
+  const passes = (count: number) => ((count * batchSize) / trainExamples).toFixed(2);
+  const changes = augment && [
+    ...(augment.padding > 0 ? [`padded by ${augment.padding} pixels and cropped at random`] : []),
+    ...(augment.flip ? ['mirrored at random'] : []),
+  ];
   return [
-    `network: dense layers of ${hidden.join(', ')} units, each followed by batch normalisation and relu; He initialisation`,
-    `optimizer: sgd without momentum, weight decay ${weightDecay}, constant learning rate`,
-    `batch size ${batchSize}, ${steps} steps, seed ${seed}`,
-    `learning rate: the one of ${learningRates.join(', ')} with the best classification accuracy on ${(100 * validationFraction).toFixed(1)} % of the training data ` +
-      `after ${searchSteps} steps on the rest; then trained anew on all training data. The test data chose no learning rate; the rest of this recipe was settled with test scores in sight.`,
+    `network: ${describeNetwork(recipe)}`,
+    `optimizer: sgd ${momentum === 0 ? 'without momentum' : `with momentum ${momentum}`}, weight decay ${weightDecay}, ${
+      decay ? `learning rate times ${decay.factor} every ${decay.everyEpochs} passes over the training examples` : 'constant learning rate'
+    }`,
+    `batch size ${batchSize}, ${number(steps)} steps (${passes(steps)} passes over the training examples), seed ${seed}`,
+    changes ? `training images ${changes.join(' and ')}` : 'training examples as they are: no augmentation',
+    learningRates.length === 1
+      ? `learning rate: ${learningRates[0]}, without a search`
+      : `learning rate: the one of ${learningRates.join(', ')} with the best classification accuracy on ${(100 * validationFraction).toFixed(1)} % of the training data ` +
+        `after ${number(searchSteps)} steps on the rest; then trained anew on all training data. The test data chose no learning rate; the rest of this recipe was settled with test scores in sight.`,
     'bias of the last layer: initialised from the loss (binary-cross-entropy -ln(k-1), self-normalization -ln k, nce ln q), else zeros',
   ];
 }
@@ -42,12 +71,12 @@ export function describeRecipe(recipe: Recipe): string[] {
 /** The end of a report: how to make it again, what with, and where it was measured. */
 export function madeBy(
   { command, date, version, commit, machine }: Pick<Reproduction, 'command' | 'date' | 'version' | 'commit' | 'machine'>,
-  items: readonly string[],
+  items: readonly string[] = [],
 ): string[] {
   return [
     `## Made by\n\n\`\`\`\n${command}\n\`\`\``,
-    items.map((item) => `- ${item}`).join('\n'),
     [
+      ...items.map((item) => `- ${item}`),
       `- ${date}, onelogit ${version}${commit === undefined ? '' : `, commit ${commit}`}`,
       `- ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.system}; Node ${machine.node}`,
       `- matrix products: ${machine.blas}; ${machine.simd}; ${machine.threads} threads`,
@@ -56,12 +85,13 @@ export function madeBy(
 }
 
 export function toMarkdown(reproduction: Reproduction): string {
-  const { table, recipe, datasets } = reproduction;
+  const { table, datasets, notRun } = reproduction;
   const parts = [`# ${tableTitle(table)}`];
-  for (const [name, { trainExamples, testExamples, classes, results }] of Object.entries(datasets)) {
+  for (const [name, { recipe, trainExamples, testExamples, classes, results }] of Object.entries(datasets)) {
     const { header, rows } = tableCells(table, name, results);
+    const { note } = tableTasks[name as TableDataset];
     parts.push(
-      `## ${name}\n\n${trainExamples} training examples, ${testExamples} test examples, ${classes} classes.`,
+      `## ${name}\n\n${trainExamples} training examples, ${testExamples} test examples, ${classes} classes.${note === undefined ? '' : ` ${note}`}`,
       markdownTable(header, rows),
       'How each was trained:',
       markdownTable(
@@ -76,6 +106,7 @@ export function toMarkdown(reproduction: Reproduction): string {
           'final loss',
           'seconds',
           'examples/s',
+          'device',
         ],
         lossNames
           .filter((loss) => results[loss])
@@ -87,21 +118,29 @@ export function toMarkdown(reproduction: Reproduction): string {
               result.biasInit,
               String(result.learningRate),
               result.candidates
-                .map(({ learningRate, accuracy }) => `${learningRate}: ${accuracy === undefined ? 'out' : accuracy.toFixed(4)}`)
+                .map(
+                  ({ learningRate, accuracy, out }) =>
+                    `${learningRate}: ${out === undefined ? (accuracy?.toFixed(4) ?? 'not searched') : 'out'}`,
+                )
                 .join(', '),
               result.singleLogit.accuracy.toFixed(4),
               result.singleLogit.misorderedPairs.toExponential(2),
               result.finalLoss.toPrecision(3),
               result.seconds.toFixed(0),
               Math.round(result.examplesPerSecond).toString(),
+              result.device,
             ];
           }),
       ),
+      `${describeRecipe(recipe, trainExamples)
+        .map((item) => `- ${item}`)
+        .join('\n')}`,
     );
   }
+  if (notRun.length > 0) parts.push(`Not run: ${notRun.map(({ what, why }) => `${what} (${why})`).join('; ')}.`);
   parts.push(
-    ...madeBy(reproduction, describeRecipe(recipe)),
-    'The paper: Keren, Sabato, Schuller, "Fast Single-Class Classification and the Principle of Logit Separation", 2018; its networks were trained for 100,000 steps, and it does not state optimizer, schedule or batch size.',
+    ...madeBy(reproduction),
+    'The paper: Keren, Sabato, Schuller, "Fast Single-Class Classification and the Principle of Logit Separation", 2018; its networks were trained for 100,000 steps, and it does not state optimizer, schedule, batch size or augmentation.',
   );
   return `${parts.join('\n\n')}\n`;
 }

@@ -20,9 +20,9 @@ export async function unlessNotFinite<T>(train: () => Promise<T>): Promise<Outco
   }
 }
 
-/** The candidates still in the running, best first; between equals, the one that was tried first. */
+/** The candidates still in the running, best first; between equals, the one that was tried first. A single one was not tried. */
 function ranked(candidates: readonly Candidate[]): Candidate[] {
-  return candidates.filter(({ accuracy }) => accuracy !== undefined).sort((a, b) => b.accuracy! - a.accuracy!);
+  return candidates.filter(({ out }) => out === undefined).sort((a, b) => (b.accuracy ?? 0) - (a.accuracy ?? 0));
 }
 
 export interface SearchSteps<T> {
@@ -40,6 +40,11 @@ export async function searchAndTrain<R extends { learningRates: readonly number[
 ): Promise<T> {
   const { learningRates } = state.recipe;
   if (progress.candidates.length === 0) await state.dropCheckpoint(loss); // of another recipe
+  const [only, ...others] = learningRates;
+  if (only !== undefined && others.length === 0 && progress.candidates.length === 0) {
+    progress.candidates = [{ learningRate: only }];
+    await state.write(loss, progress);
+  }
   for (const learningRate of learningRates) {
     if (progress.candidates.some((candidate) => candidate.learningRate === learningRate)) continue;
     progress.candidates.push(await tryCandidate(learningRate));

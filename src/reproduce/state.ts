@@ -9,7 +9,7 @@ import type { Recipe } from './recipe.js';
 
 export interface Candidate {
   learningRate: number;
-  /** On the validation part; undefined when the loss stopped being finite, which rules the candidate out. */
+  /** On the validation part; undefined when the loss stopped being finite, which rules the candidate out, and when it is the only one. */
   accuracy?: number;
   /** Why it is out. */
   out?: string;
@@ -29,6 +29,7 @@ export interface LossResult {
   finalLoss: number;
   biasInit: string;
   parameters: number;
+  device: 'cpu' | 'cuda';
   singleLogit: Scored;
   softmax: Scored;
 }

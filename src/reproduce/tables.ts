@@ -16,6 +16,7 @@ import {
   table2,
 } from './paper.js';
 import type { LossResult } from './state.js';
+import { type TableDataset, tableTasks } from './table-datasets.js';
 
 export type TableName = 'table1' | 'table2';
 export type LossResults = Partial<Record<LossName, LossResult>>;
@@ -29,13 +30,15 @@ export interface TableRow {
   relative?: boolean;
 }
 
-function isPaperDataset(name: string): name is PaperDataset {
-  return Object.hasOwn(table1, name);
+/** Whose rows of the paper stand beside those of a data set. */
+function paperDataset(name: string): PaperDataset | undefined {
+  return Object.hasOwn(tableTasks, name) ? tableTasks[name as TableDataset].paper : undefined;
 }
 
 /** Table I: one row a loss, and the mean relative improvement. */
 export function table1Rows(dataset: string, results: LossResults): TableRow[] {
-  const paper = isPaperDataset(dataset) ? table1[dataset] : undefined;
+  const own = paperDataset(dataset);
+  const paper = own && table1[own];
   const ours = Object.fromEntries(Object.entries(results).map(([loss, result]) => [loss, result.singleLogit]));
   return [
     ...lossNames
@@ -47,7 +50,8 @@ export function table1Rows(dataset: string, results: LossResults): TableRow[] {
 
 /** Table II: one logit of the aligned losses against all logits of cross-entropy. */
 export function table2Rows(dataset: string, results: LossResults): TableRow[] {
-  const paper = isPaperDataset(dataset) ? table2[dataset] : undefined;
+  const own = paperDataset(dataset);
+  const paper = own && table2[own];
   const alignedRows = aligned.flatMap((loss) => results[loss]?.singleLogit ?? []);
   return [
     {
@@ -60,9 +64,11 @@ export function table2Rows(dataset: string, results: LossResults): TableRow[] {
   ];
 }
 
-/** The losses that a table needs. */
-export function lossesOf(table: TableName): readonly LossName[] {
-  return table === 'table1' ? lossNames : lossNames.filter((loss) => loss !== 'max-margin');
+/** The losses that a table needs, of a data set. */
+export function lossesOf(table: TableName, dataset: TableDataset): readonly LossName[] {
+  return lossNames.filter(
+    (loss) => (tableTasks[dataset].losses ?? lossNames).includes(loss) && (table === 'table1' || loss !== 'max-margin'),
+  );
 }
 
 const titles: Record<TableName, string> = {
