@@ -20,9 +20,9 @@ Axis place_windows(const LayerSpec& spec, const char* name, std::int64_t length,
   const auto what = [&](const char* option) { return std::string(name) + " " + option + " of " + spec.type; };
   if (length > largest_extent) reject_layer("at most 2^20 pixels", what("extent"), std::to_string(length));
   if (kernel < 1 || kernel > largest_extent)
-    reject_layer("an integer of at least 1", what("kernel"), std::to_string(kernel));
+    reject_layer("an integer from 1 to 2^20", what("kernel"), std::to_string(kernel));
   if (stride < 1 || stride > largest_extent)
-    reject_layer("an integer of at least 1", what("stride"), std::to_string(stride));
+    reject_layer("an integer from 1 to 2^20", what("stride"), std::to_string(stride));
   if (spec.padding.same) {
     const std::int64_t outputs = (length + stride - 1) / stride;
     const std::int64_t padding = std::max<std::int64_t>((outputs - 1) * stride + kernel - length, 0);

@@ -1,10 +1,10 @@
-// Every layer, alone and in chains, against the float64 reference network: outputs, and gradients against its finite
+// Layers, alone and in chains, against the float64 reference network: outputs, and gradients against its finite
 // differences.
 #include <doctest/doctest.h>
 
-#include <numeric>
-
+#include "check_network.h"
 #include "error.h"
+#include "layer_specs.h"
 #include "model/model.h"
 #include "random_values.h"
 #include "reference_network.h"
@@ -12,100 +12,21 @@
 namespace onelogit {
 namespace {
 
+using test::check_prediction;
+using test::check_training;
+using test::dense;
 using test::Doubles;
+using test::downloaded;
+using test::dropout;
+using test::layer;
+using test::norm;
+using test::norm_of_difference;
 using test::random_values;
+using test::randomize;
 using test::ReferenceNetwork;
 
-LayerSpec layer(const char* type) {
-  LayerSpec spec;
-  spec.type = type;
-  return spec;
-}
-LayerSpec dense(std::int64_t units, bool bias = true) {
-  LayerSpec spec = layer("dense");
-  spec.units = units;
-  spec.bias = bias;
-  return spec;
-}
-LayerSpec dropout(float rate) {
-  LayerSpec spec = layer("dropout");
-  spec.rate = rate;
-  return spec;
-}
-
-// Random values everywhere: biases of zero and scales of one would hide what is not used.
-void randomize(Model& model, std::uint32_t seed) {
-  for (const NamedTensor& tensor : model.tensors()) {
-    const bool positive = tensor.name.ends_with("running_var");
-    const auto values =
-        random_values(shape_size(tensor.shape), seed++, positive ? 0.5f : -1.0f, positive ? 2.0f : 1.0f);
-    model.backend().upload(tensor.values(), values.data(), values.size() * sizeof(float));
-  }
-  model.tensors_changed();
-}
-
-double weighted_sum(const Doubles& logits, const std::vector<float>& weights) {
-  return std::inner_product(logits.begin(), logits.end(), weights.begin(), 0.0);
-}
-
-double norm_of_difference(const std::vector<float>& a, const Doubles& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < b.size(); ++i) sum += std::pow(static_cast<double>(a[i]) - b[i], 2);
-  return std::sqrt(sum);
-}
-
-double norm(const Doubles& a) { return std::sqrt(std::inner_product(a.begin(), a.end(), a.begin(), 0.0)); }
-
-std::vector<float> downloaded(Backend& backend, const float* data, std::int64_t size) {
-  std::vector<float> values(static_cast<std::size_t>(size));
-  backend.download(values.data(), data, values.size() * sizeof(float));
-  return values;
-}
-
-// d(Σ c·logits)/d(parameters) of a training pass, against central differences of the reference.
-void check_gradients(const ModelSpec& spec, std::int64_t m, std::uint32_t seed) {
-  CAPTURE(m);
-  CAPTURE(seed);
-  Backend& backend = cpu_backend();
-  Model model(spec, backend);
-  randomize(model, seed);
-  const std::uint64_t step = seed + 5;
-  ReferenceNetwork reference(model);
-  reference.draw_dropout(backend, m, 9, step);
-  const auto x = random_values(m * model.input_size(), seed + 100, -2.0f, 2.0f);
-  const auto c = random_values(m * model.classes(), seed + 200);
-
-  model.plan_training(m, 9);
-  backend.upload(model.training_input(), x.data(), x.size() * sizeof(float));
-  const auto logits = downloaded(backend, model.forward_training(m, step), m * model.classes());
-  backend.upload(model.output_gradient(), c.data(), c.size() * sizeof(float));
-  model.backward(m, step);
-
-  const Doubles inputs(x.begin(), x.end());
-  const Doubles expected = reference.forward(inputs, m, true);
-  CHECK(norm_of_difference(logits, expected) <= 1e-5 * norm(expected) + 1e-7);
-  for (const NamedTensor& gradient : model.gradient_tensors()) {
-    CAPTURE(gradient.name);
-    const auto actual = downloaded(backend, gradient.values(), shape_size(gradient.shape));
-    Doubles& parameter = reference.tensors.at(gradient.name);
-    Doubles difference(actual.size());
-    constexpr double h = 1e-6;
-    for (std::size_t i = 0; i < parameter.size(); ++i) {
-      const double value = parameter[i];
-      parameter[i] = value + h;
-      const double above = weighted_sum(reference.forward(inputs, m, true), c);
-      parameter[i] = value - h;
-      const double below = weighted_sum(reference.forward(inputs, m, true), c);
-      parameter[i] = value;
-      difference[i] = (above - below) / (2 * h);
-    }
-    // A bias before batch normalisation has no effect: its gradient is rounding around zero, hence the absolute part.
-    CHECK(norm_of_difference(actual, difference) <= 1e-4 * norm(difference) + 2e-5 * std::sqrt(static_cast<double>(m)));
-  }
-}
-
 TEST_CASE("layer: gradients equal float64 finite differences") {
-  const std::vector<std::pair<const char*, ModelSpec>> networks = {
+  const std::vector<std::pair<std::string, ModelSpec>> networks = {
       {"dense", {{5}, {dense(3)}}},
       {"dense without bias", {{5}, {dense(4, false), dense(3, false)}}},
       {"dense over an image", {{2, 3, 2}, {dense(4), dense(3)}}},
@@ -131,9 +52,10 @@ TEST_CASE("layer: gradients equal float64 finite differences") {
   };
   for (const auto& [name, spec] : networks) {
     CAPTURE(name);
-    for (const std::int64_t m : {2, 3, 17}) check_gradients(spec, m, static_cast<std::uint32_t>(m));
+    for (const std::int64_t m : {2, 3, 17}) check_training(spec, {.m = m, .seed = static_cast<std::uint32_t>(m)});
+    check_prediction(spec, 4);
   }
-  check_gradients({{5}, {dense(4), layer("relu"), dense(3)}}, 1, 1);
+  check_training({{5}, {dense(4), layer("relu"), dense(3)}}, {.m = 1});
 }
 
 TEST_CASE("layer: running statistics follow the batches as PyTorch's do, and can be put back") {
