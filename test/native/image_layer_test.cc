@@ -269,12 +269,12 @@ TEST_CASE("batchNorm: a frozen one goes by its running statistics, learns nothin
   Model model(spec, cpu_backend());
   CHECK(model.parameter_count() == 3 * 4 + 4 + 4 * 2 + 2);
   for (const NamedTensor& tensor : model.tensors()) CHECK(tensor.trainable == !tensor.name.starts_with("1."));
-  for (const std::int64_t m : {1, 2, 7}) check_training(spec, {.m = m, .seed = 3});
+  for (const std::int64_t m : {1, 2, 7}) CHECK(check_training(spec, {.m = m, .seed = 3}));
   check_prediction(spec, 3);
   // Not frozen, a batch of one has no variance; over images it has.
   Model vectors({{3}, {dense(4), layer("batchNorm"), dense(2)}}, cpu_backend());
   CHECK_THROWS_AS(vectors.plan_training(1, 0), Error);
-  check_training({{2, 2, 3}, {layer("batchNorm"), layer("flatten"), dense(2)}}, {.m = 1});
+  CHECK(check_training({{2, 2, 3}, {layer("batchNorm"), layer("flatten"), dense(2)}}, {.m = 1}));
 }
 
 TEST_CASE("image layers: outputs and gradients of chains equal the float64 reference") {
@@ -324,10 +324,10 @@ TEST_CASE("image layers: outputs and gradients of chains equal the float64 refer
   };
   for (const auto& [name, spec] : networks) {
     CAPTURE(name);
-    for (const std::int64_t m : {2, 3}) check_training(spec, {.m = m, .seed = static_cast<std::uint32_t>(m)});
+    for (const std::int64_t m : {2, 3}) CHECK(check_training(spec, {.m = m, .seed = static_cast<std::uint32_t>(m)}));
     check_prediction(spec, 4);
   }
-  check_training(networks.front().second, {.m = 1});
+  CHECK(check_training(networks.front().second, {.m = 1}));
 }
 
 }  // namespace
