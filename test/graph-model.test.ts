@@ -128,6 +128,37 @@ describe('a model of a graph', () => {
     }
   });
 
+  test('is kept in fewer bytes, mapped and reloaded as other models are', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'onelogit-graph-'));
+    try {
+      const [first, second] = [join(directory, 'first.safetensors'), join(directory, 'second.safetensors')];
+      const [one, two] = [kept(shake(branching())), kept(branching(7))];
+      await one.save(first);
+      await two.save(second);
+      const { inputs } = data(1);
+      const [before, after] = [await one.predict(inputs), await two.predict(inputs)];
+      for (const storage of ['bfloat16', 'int8'] as const) {
+        const stored = join(directory, `${storage}.safetensors`);
+        const slc = await SingleLogitClassifier.load(first, { storage, device: 'cpu' });
+        await slc.save(stored);
+        const mapped = await SingleLogitClassifier.load(stored, { memoryMap: true, device: 'cpu' });
+        const scale = Math.hypot(...before);
+        for (let c = 0; c < classes; c++) {
+          expect(Math.abs(mapped.score(inputs, c) - before[c]!) / scale).toBeLessThan(0.02);
+          expect(mapped.score(inputs, c)).toBe(slc.score(inputs, c));
+        }
+        mapped.dispose();
+        slc.dispose();
+      }
+      const slc = await SingleLogitClassifier.load(first, { device: 'cpu' });
+      await slc.reload(second);
+      for (let c = 0; c < classes; c++) expect(slc.score(inputs, c)).toBeCloseTo(after[c]!, 4);
+      slc.dispose();
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
   test('resumes from a checkpoint as if it had never stopped, and from none of another graph', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'onelogit-graph-'));
     try {
