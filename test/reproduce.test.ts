@@ -11,6 +11,7 @@ import { lossNames, table1, table2 } from '../src/reproduce/paper.js';
 import { type Recipe, tableRecipe } from '../src/reproduce/recipe.js';
 import { describeRecipe } from '../src/reproduce/report.js';
 import { type LossResult, StateDirectory } from '../src/reproduce/state.js';
+import { tablePartsOf } from '../src/reproduce/table-plan.js';
 import { lossesOf, table1Rows, table2Rows, tableCells } from '../src/reproduce/tables.js';
 import { dataDirectory, mnistDirectory } from './helpers/data.js';
 import { runCli, startCli } from './helpers/run-cli.js';
@@ -224,8 +225,8 @@ describe('tableRecipe', () => {
       steps: 25_000,
       searchSteps: 1_500,
     });
-    // Ten passes over 3,000 examples, and one over 2,500.
-    expect(tableRecipe('cifar10-first4000', 3_000)).toMatchObject({ network: 'cnn', batchSize: 64, steps: 469, searchSteps: 40 });
+    // Twelve passes over 3,000 examples, and one over 2,500.
+    expect(tableRecipe('cifar10-first4000', 3_000)).toMatchObject({ network: 'cnn', batchSize: 64, steps: 563, searchSteps: 40 });
     expect(tableRecipe('cifar10-first4000', 3_000, { epochs: 0.1, batchSize: 10 })).toMatchObject({ steps: 30, searchSteps: 30 });
     expect(tableRecipe('svhn', 73_257, { epochs: 2, searchSteps: 7, seed: 3 })).toMatchObject({ steps: 1_145, searchSteps: 7, seed: 3 });
     expect(tableRecipe('cifar100', 50_000, { steps: 20 })).toMatchObject({ steps: 20, searchSteps: 20 });
@@ -240,7 +241,7 @@ describe('tableRecipe', () => {
   it('is said in words', () => {
     const words = (name: Parameters<typeof tableRecipe>[0], examples: number) =>
       describeRecipe(tableRecipe(name, examples), examples).join('\n');
-    for (const part of ['10.01 passes', 'no augmentation', 'without momentum', 'constant', '0.1, 0.01, 0.001'])
+    for (const part of ['12.01 passes', 'no augmentation', 'without momentum', 'constant', '0.1, 0.01, 0.001'])
       expect(words('cifar10-first4000', 3_000)).toContain(part);
     for (const part of [
       'inception',
@@ -264,6 +265,20 @@ describe('data of the tables', () => {
     expect(findTableData('glyphs', undefined)).toBe('');
   });
 
+  it('imagenet is a directory of images, with its validation part to test with', async () => {
+    const { default: sharp } = await import('sharp');
+    for (const path of ['train/cat', 'train/dog', 'val/cat', 'val/dog']) {
+      await mkdir(join(directory, 'imagenet', path), { recursive: true });
+      const picture = sharp({ create: { width: 60, height: 40, channels: 3, background: path.endsWith('cat') ? '#ff0000' : '#0000ff' } });
+      await picture.png().toFile(join(directory, 'imagenet', path, '1.png'));
+    }
+    const { train, test } = await loadData('imagenet', findTableData('imagenet', directory)!);
+    for (const part of [train, test]) {
+      expect(part).toMatchObject({ inputShape: [299, 299, 3], classes: 2, length: 2, classNames: ['cat', 'dog'] });
+      expect((part as InMemoryDataset).inputs.slice(0, 3)).toEqual(Uint8Array.of(255, 0, 0));
+    }
+  });
+
   it('cifar10-first4000 is 3,000 examples and 1,000 others', async (context) => {
     const { train, test } = await loadData('cifar10-first4000', dataDirectory('cifar10-first4000', context));
     const counts = ({ labels }: { labels: Int32Array }) =>
@@ -273,6 +288,22 @@ describe('data of the tables', () => {
     expect(counts(test as InMemoryDataset)).toEqual([97, 79, 98, 99, 111, 114, 102, 88, 99, 113]);
     expect((train as InMemoryDataset).inputs.slice(0, 7).filter((_, i) => i % 3 === 0)).toEqual(Uint8Array.of(59, 43, 50));
     expect(train.inputShape).toEqual([32, 32, 3]);
+  });
+});
+
+describe('tablePartsOf', () => {
+  it('is a search for each learning rate, the training and the evaluation, by their operations', () => {
+    const recipe = { ...tableRecipe('cifar10-first4000', 3_000), learningRates: [0.1, 0.01] };
+    const parts = tablePartsOf(recipe, { trainExamples: 3_000, testExamples: 1_000 });
+    expect(parts.map(([part]) => part)).toEqual(['search 0.1', 'search 0.01', 'train', 'evaluate']);
+    const [search, , train, evaluate] = parts.map(([, seconds]) => seconds);
+    // 563 steps of 64 examples forward and backward, against one pass over 2,500 and a look at 500; and twice 1,000 forward.
+    expect(train! / search!).toBeCloseTo((563 * 64 * 3) / (40 * 64 * 3 + 500), 1);
+    expect(train! / evaluate!).toBeCloseTo((563 * 64 * 3) / 2_000, 0);
+    expect(tablePartsOf({ ...recipe, learningRates: [0.1] }, { trainExamples: 1, testExamples: 1 }).map(([part]) => part)).toEqual([
+      'train',
+      'evaluate',
+    ]);
   });
 });
 

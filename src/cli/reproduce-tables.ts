@@ -68,8 +68,12 @@ export async function reproduceTables({
     if (!output.json) output.note([`${dataset}:`, ...describeRecipe(recipe, trainExamples)].join('\n  '));
     const state = new StateDirectory(join(out, 'state', dataset), recipe);
     const results: NonNullable<(typeof datasets)[TableDataset]>['results'] = {};
-    datasets[dataset] = { recipe, trainExamples, testExamples: data.test.length, classes, results };
-    for (const loss of losses) await progress.skipDone(dataset, loss, state);
+    const testExamples = data.test.length;
+    datasets[dataset] = { recipe, trainExamples, testExamples, classes, results };
+    for (const loss of losses) {
+      progress.add(dataset, loss, recipe, { trainExamples, testExamples }); // now that they are counted
+      await progress.skipDone(dataset, loss, state);
+    }
     for (const [i, loss] of losses.entries()) {
       const label = `${dataset} ${i + 1}/${losses.length}`;
       const result = await progress.show({ label, dataset, loss, state }, (hooks) => runLoss(loss, data, state, hooks));

@@ -26,7 +26,7 @@ const options = {
   ),
   losses: choices('which losses (default: all that the table has; figure2: cross-entropy, batch-cross-entropy)', lossNames),
   steps: integer(
-    'training steps with the chosen learning rate (default: 25000, of cifar10-first4000 ten passes, of imagenet 6000000; scale: six passes over fb15k-237, three over nell-995, 800 steps of classic-books)',
+    'training steps with the chosen learning rate (default: 25000, of cifar10-first4000 twelve passes, of imagenet 6000000; scale: six passes over fb15k-237, three over nell-995, 800 steps of classic-books)',
     { least: 1 },
   ),
   epochs: number('the same as passes over the training examples', { least: 0, above: true }),
@@ -55,7 +55,7 @@ const options = {
     above: true,
   }),
   seed: integer('of weights, order of the data and the validation part', { otherwise: mnist.seed }),
-  device: choice('where to train (default: auto, a GPU if there is one)', ['auto', 'cpu', 'cuda']),
+  device: choice('where the networks run (default: auto, a GPU if there is one)', ['auto', 'cpu', 'cuda']),
   out: text('directory for the results, and for what an interrupted run goes on from', 'DIR', join('bench', 'results')),
 };
 
@@ -107,7 +107,8 @@ export const command = defineCommand(
     description:
       'Trains a network with each loss (learning rate chosen by classification accuracy on a validation part of the training data, as in ' +
       'the paper), evaluates them on the test data, prints the paper’s rows beside ours and writes JSON and Markdown; figures as SVG (which takes the packages vega and vega-lite). ' +
-      'Interrupted, it goes on where it stopped when the command is repeated. table1, table2 and figure2 share their networks; scale makes both ' +
+      'Interrupted, it goes on where it stopped when the command is repeated. table1, table2 and figure2 share their networks; table3 and figure1 ' +
+      'time forward passes of networks that are not trained, and share their times; scale makes both ' +
       'tables for tasks of 14,541 to 87,086 classes, which the paper does not have (less than an hour on two cores).',
     positionals: [
       {
@@ -123,6 +124,8 @@ export const command = defineCommand(
         'onelogit reproduce table1 --losses cross-entropy,batch-cross-entropy --steps 2000 --search-steps 500 --out /tmp/try',
         'a quick look',
       ],
+      ['onelogit reproduce table3', 'what one logit saves of a forward pass: half an hour on two cores, and 15 GiB of memory'],
+      ['onelogit reproduce figure1 --repetitions 10', 'the same for Inception-v3 alone, drawn'],
       ['onelogit reproduce figure2', 'right and wrong logits of two losses on MNIST, drawn'],
       ['onelogit reproduce scale', 'very many classes: two knowledge graphs and the next word in books'],
       ['onelogit reproduce scale --datasets fb15k-237 --steps 100 --examples 1000 --out /tmp/try', 'a quick look at one of them'],

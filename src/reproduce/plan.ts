@@ -13,9 +13,10 @@ export class Plan {
 
   constructor(readonly now: () => number = () => performance.now() / 1000) {}
 
+  /** Adds a part, or corrects one that is not done yet. */
   add(key: string, seconds: number): void {
+    this.#total += seconds - (this.#left.get(key) ?? 0);
     this.#left.set(key, seconds);
-    this.#total += seconds;
   }
 
   /** What is done by an earlier run; it teaches nothing. */
