@@ -3,7 +3,7 @@
 // part of it: bias, relu, and the residual of the last convolution of a block. With ONELOGIT_THREADS=1 in processor
 // time, which other processes disturb little.
 //
-// With `training`: the forward pass with a bias, the gradient of x, and the gradients of weight and bias instead.
+// With `training`: the forward pass and both gradients instead, without a bias, as batch normalisation follows.
 //
 //   onelogit_bench_conv2d [images [repetitions [training]]]
 #include <time.h>
@@ -135,10 +135,10 @@ void run(std::int64_t m, int repetitions, bool training) {
       continue;
     }
     const auto dy = random_values(static_cast<std::int64_t>(y.size()));
-    std::vector<float> dx(x.size()), dweight(weight.size()), dbias(bias.size());
-    measure(forward, [&] { cpu.conv2d_forward(g, x.data(), weight.data(), bias.data(), y.data(), m); });
+    std::vector<float> dx(x.size()), dweight(weight.size());
+    measure(forward, [&] { cpu.conv2d_forward(g, x.data(), weight.data(), nullptr, y.data(), m); });
     measure(of_input, [&] { cpu.conv2d_backward_input(g, dy.data(), weight.data(), dx.data(), m); });
-    measure(of_weight, [&] { cpu.conv2d_backward_weight(g, x.data(), dy.data(), dweight.data(), dbias.data(), m); });
+    measure(of_weight, [&] { cpu.conv2d_backward_weight(g, x.data(), dy.data(), dweight.data(), nullptr, m); });
   }
   if (!training) return inference.finish();
   forward.finish();

@@ -94,6 +94,19 @@ void multiply_all(const Conv2dGeometry& g, const float* x, const float* dy, floa
   });
 }
 
+// dbias = column sums of dy (rows × filters): of blocks first, so that each is read once, front to back.
+void sum_columns(const float* dy, std::int64_t rows, std::int64_t filters, float* dbias) {
+  constexpr std::int64_t block = 256;
+  const std::int64_t blocks = divide_up(rows, block);
+  float* const sums = scratch(Scratch::gradient, blocks * filters);
+  parallel_for(blocks, row_grain(block * filters), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      reduction_kernels().column_sums(dy + i * block * filters, filters, sums + i * filters,
+                                      std::min(block, rows - i * block), filters);
+  });
+  reduction_kernels().column_sums(sums, filters, dbias, blocks, filters);
+}
+
 }  // namespace
 
 void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const float* x, const float* dy, float* dweight,
@@ -105,11 +118,7 @@ void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const float* x,
   } else {
     multiply_all(g, x, dy, dweight, m);
   }
-  if (dbias == nullptr) return;
-  const std::int64_t rows = m * g.out_pixels();
-  parallel_for(g.filters, row_grain(rows), 16, [&](std::int64_t begin, std::int64_t end) {
-    reduction_kernels().column_sums(dy + begin, g.filters, dbias + begin, rows, end - begin);
-  });
+  if (dbias != nullptr) sum_columns(dy, m * g.out_pixels(), g.filters, dbias);
 }
 
 }  // namespace onelogit
