@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "model/memory_blocks.h"
+
 namespace onelogit {
 namespace {
 
@@ -30,6 +32,7 @@ std::int64_t InferencePass::rows_at_once(Output output) const {
 
 float* InferencePass::input(std::int64_t m) {
   if (m > hidden_rows_) {
+    check_memory(static_cast<double>(m) * static_cast<double>(predictor_.memory_per_example()));
     // Freed first, so that growing never holds both.
     hidden_ = Buffer();
     hidden_rows_ = 0;

@@ -2,8 +2,19 @@
 
 #include <algorithm>
 #include <numeric>
+#include <string>
+
+#include "error.h"
 
 namespace onelogit {
+
+void check_memory(double floats) {
+  constexpr double most = 1152921504606846976.0;  // 2^60
+  if (!(floats <= most))
+    throw Error(
+        ErrorKind::operation, "ERR_ONELOGIT_OUT_OF_MEMORY",
+        "Expected at most 2^60 numbers for the buffers of a model but received about " + std::to_string(floats));
+}
 
 std::int64_t place_blocks(std::vector<MemoryBlock>& blocks) {
   std::vector<std::size_t> order(blocks.size());

@@ -18,6 +18,10 @@ struct MemoryBlock {
 // free for its time (Pisarchyk and Lee 2020, "greedy by size").
 std::int64_t place_blocks(std::vector<MemoryBlock>& blocks);
 
+// Throws ERR_ONELOGIT_OUT_OF_MEMORY for more float32 than any memory holds, counted in float64: products of sizes that
+// come from outside could overflow, and ask for little.
+void check_memory(double floats);
+
 // Elements that a tensor of `size` takes: 64 bytes at a time.
 inline std::int64_t padded(std::int64_t size) { return (size + 15) / 16 * 16; }
 

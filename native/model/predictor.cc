@@ -99,6 +99,9 @@ bool Predictor::fold_add_into(std::size_t layer) {
 
 // Step i runs at time i + 1; the input is there at 0, the features are read after the last.
 void Predictor::plan_memory() {
+  double numbers = 0;
+  for (std::size_t value = 0; value < same_as_.size(); ++value) numbers += static_cast<double>(graph_->size(value));
+  check_memory(numbers);
   SharedBlocks blocks;
   std::vector<std::size_t> block_of(same_as_.size(), none);
   block_of[0] = blocks.add(graph_->size(0), 0, 0);

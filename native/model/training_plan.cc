@@ -162,6 +162,13 @@ class Planner {
 }  // namespace
 
 TrainingPlan plan_training(const Graph& graph, std::size_t layers, const std::vector<bool>& trained, std::int64_t m) {
+  // Of each value its gradient, and what its layer saves; of each input a part of its gradient.
+  double numbers = static_cast<double>(graph.size(0));
+  for (std::size_t i = 0; i < layers; ++i) {
+    numbers += 3.0 * static_cast<double>(graph.size(i + 1));
+    for (const std::size_t value : graph.nodes()[i].inputs) numbers += static_cast<double>(graph.size(value));
+  }
+  check_memory(numbers * static_cast<double>(m));
   return Planner(graph, layers, trained, m).place();
 }
 

@@ -178,6 +178,43 @@ TEST_CASE("graph: a convolution does not write over its input, where that is its
                    1);
 }
 
+TEST_CASE("graph: buffers whose sizes overflow are refused, not made small") {
+  // 2^40 pixels of one example's one number, then 2^48 numbers; 2^24 examples are 2^64 of the former.
+  const std::int64_t half = std::int64_t{1} << 19, m = std::int64_t{1} << 24;
+  const ModelSpec spec{{1, 1, 1},
+                       {padded(layer("zeroPadding"), half, half - 1, half, half - 1), conv2d(256, 1, 1),
+                        layer("globalAvgPool"), dense(2)}};
+  const auto code_of = [](auto&& body) {
+    try {
+      body();
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return std::string("none");
+  };
+  Model model(spec, cpu_backend());
+  CHECK(code_of([&] { model.plan_training(m, 0); }) == "ERR_ONELOGIT_OUT_OF_MEMORY");
+  CHECK(code_of([&] { model.plan_training(m, 0, Model::PassEnd::features); }) == "ERR_ONELOGIT_OUT_OF_MEMORY");
+  CHECK(code_of([&] { model.inference_input(m); }) == "ERR_ONELOGIT_OUT_OF_MEMORY");
+  const float x = 1.0f;
+  float y[2];
+  CHECK(code_of([&] { model.predict(&x, ExampleType::float32, 1, Output::logits, y, nullptr); }) ==
+        "ERR_ONELOGIT_OUT_OF_MEMORY");
+  // Of one example too, where thousands of such outputs are needed at once.
+  ModelSpec wide{{1 << 20, 1 << 20, 256}, {}};
+  for (int sums = 0; sums < 6; ++sums) {
+    LayerSpec add = layer("add");
+    for (int i = 0; i < 900; ++i) {
+      add.inputs.push_back(std::ssize(wide.layers));
+      wide.layers.push_back(of({sums == 0 ? -1 : 901 * sums - 1}, layer("softmax")));
+    }
+    wide.layers.push_back(add);
+  }
+  wide.layers.push_back(layer("globalAvgPool"));
+  wide.layers.push_back(dense(2));
+  CHECK(code_of([&] { const Model model_of_many(wide, cpu_backend()); }) == "ERR_ONELOGIT_OUT_OF_MEMORY");
+}
+
 // A network drawn at random: each layer reads one or more of the values before it, later ones more often. What nothing
 // read is pooled, or taken as it is, and joined before the logits.
 class RandomNetwork {
