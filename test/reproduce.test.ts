@@ -103,6 +103,7 @@ describe('runLoss', () => {
     const { parts, hooks } = recorded();
     const resumed = await runLoss('nce', data, state, hooks);
     expect(parts).toEqual(['train', 'evaluate']);
+    expect([whole.resumed, resumed.resumed]).toEqual([false, true]);
     for (const key of ['learningRate', 'candidates', 'steps', 'finalLoss', 'singleLogit', 'softmax'] as const)
       expect(resumed[key]).toEqual(whole[key]);
     const again = recorded();
@@ -163,6 +164,7 @@ describe('tables', () => {
     candidates: [],
     steps: 1,
     seconds: 1,
+    resumed: false,
     examplesPerSecond: 1,
     finalLoss: 1,
     biasInit: 'zeros',

@@ -85,6 +85,7 @@ async function trainChosen(
 ): Promise<Outcome<Omit<LossResult, 'candidates'>>> {
   const { recipe } = state;
   const checkpoint = state.checkpoint(loss);
+  const resumed = existsSync(checkpoint);
   hooks.onPart('train');
   const model = newNetwork(data.train, recipe, hooks.device);
   try {
@@ -93,7 +94,7 @@ async function trainChosen(
         ...trainingOptions(loss, learningRate, recipe, data.train.length),
         steps: recipe.steps,
         checkpoint: { path: checkpoint, everySteps: checkpointSteps(recipe, model.device) },
-        ...(existsSync(checkpoint) ? { resumeFrom: checkpoint } : {}),
+        ...(resumed ? { resumeFrom: checkpoint } : {}),
         signal: hooks.signal,
         onProgress: hooks.onProgress,
       }),
@@ -108,6 +109,7 @@ async function trainChosen(
         learningRate,
         steps,
         seconds,
+        resumed,
         examplesPerSecond,
         finalLoss,
         biasInit: model.biasInit ?? 'zeros',

@@ -63,7 +63,10 @@ export function describeRecipe(recipe: Recipe, trainExamples: number): string[] 
     learningRates.length === 1
       ? `learning rate: ${learningRates[0]}, without a search`
       : `learning rate: the one of ${learningRates.join(', ')} with the best classification accuracy on ${(100 * validationFraction).toFixed(1)} % of the training data ` +
-        `after ${number(searchSteps)} steps on the rest; then trained anew on all training data. The test data chose no learning rate; the rest of this recipe was settled with test scores in sight.`,
+        `after ${number(searchSteps)} steps on the rest; then trained anew on all training data. The test data chose no learning rate`,
+    ...(recipe.network === 'inceptionV3'
+      ? []
+      : ['optimizer, weight decay and schedule were settled on MNIST, with its test scores in sight']),
     'bias of the last layer: initialised from the loss (binary-cross-entropy -ln(k-1), self-normalization -ln k, nce ln q), else zeros',
   ];
 }
@@ -126,12 +129,15 @@ export function toMarkdown(reproduction: Reproduction): string {
               result.singleLogit.accuracy.toFixed(4),
               result.singleLogit.misorderedPairs.toExponential(2),
               result.finalLoss.toPrecision(3),
-              result.seconds.toFixed(0),
+              `${result.seconds.toFixed(0)}${result.resumed ? '*' : ''}`,
               Math.round(result.examplesPerSecond).toString(),
               result.device,
             ];
           }),
       ),
+      ...(Object.values(results).some(({ resumed }) => resumed)
+        ? ['\\* Went on from the checkpoint of an interrupted run: the seconds are those of its last part.']
+        : []),
       `${describeRecipe(recipe, trainExamples)
         .map((item) => `- ${item}`)
         .join('\n')}`,

@@ -24,7 +24,10 @@ export interface LossResult {
   learningRate: number;
   candidates: Candidate[];
   steps: number;
+  /** Of the final training; where it was resumed, of its last part. */
   seconds: number;
+  /** Whether it went on from the checkpoint of an interrupted run. */
+  resumed: boolean;
   examplesPerSecond: number;
   finalLoss: number;
   biasInit: string;
