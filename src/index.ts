@@ -94,7 +94,7 @@ export {
 export { type Split, splitIndices } from './split.js';
 export type { LoadStateDictOptions } from './state-dict.js';
 export type { AlexnetOptions } from './zoo/alexnet.js';
-export type { ImageNetworkOptions } from './zoo/image-network.js';
 export { zoo } from './zoo/index.js';
 export type { MlpOptions } from './zoo/mlp.js';
+export type { NetworkOptions } from './zoo/network.js';
 export { torchvisionPreprocessing } from './zoo/preprocessing.js';

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { type InMemoryDataset, layers, losses, Model, optimizers, SingleLogitClassifier, zoo } from '../src/index.js';
 import { normal } from './helpers/problems.js';
 import { referenceOutputs } from './helpers/reference-network.js';
+import { readParts, writeParts } from './helpers/safetensors.js';
 
 const inputShape = [9, 7, 3];
 const size = 9 * 7 * 3;
@@ -154,6 +155,41 @@ describe('a model of a graph', () => {
       await slc.reload(second);
       for (let c = 0; c < classes; c++) expect(slc.score(inputs, c)).toBeCloseTo(after[c]!, 4);
       slc.dispose();
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  test('is refused from a file that lies about its graph', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'onelogit-graph-'));
+    try {
+      const path = join(directory, 'model.safetensors');
+      await kept(branching()).save(path);
+      const parts = readParts(path);
+      type Lie = [index: number, property: string, value: unknown];
+      const lies: Lie[] = [
+        [7, 'inputs', [6, 99]],
+        [7, 'inputs', [6, -2]],
+        [7, 'inputs', [6]],
+        [8, 'inputs', [3]],
+        [14, 'inputs', [9, 10, 12]],
+        [20, 'name', 'optimizer.0'],
+        [20, 'name', 'other'],
+        [5, 'name', 'stem.conv'],
+        [5, 'groups', 3],
+        [9, 'kernel', [2 ** 21, 1]],
+        [9, 'padding', [3, 0, 0, 0]],
+        [20, 'frozen', true],
+      ];
+      for (const [index, property, value] of lies) {
+        const metadata = JSON.parse(parts.metadata.onelogit!);
+        metadata.layers[index][property] = value;
+        writeParts(path, { ...parts, metadata: { onelogit: JSON.stringify(metadata) } });
+        for (const read of [Model.load, SingleLogitClassifier.load])
+          await expect(read(path), `${index} ${property}`).rejects.toMatchObject({
+            code: expect.stringMatching(/^ERR_ONELOGIT_(FORMAT|LAYER)$/),
+          });
+      }
     } finally {
       await rm(directory, { recursive: true });
     }

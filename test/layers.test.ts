@@ -97,6 +97,12 @@ test('freezing marks the layers that have tensors', () => {
   );
 });
 
+test('the last dense layer cannot be frozen: nothing would learn', () => {
+  expect(() => Model.sequential({ inputShape: [4], layers: layers.freeze([layers.dense(3), layers.dense(2)]) })).toThrow(
+    expect.objectContaining({ code: 'ERR_ONELOGIT_LAYER', message: expect.stringMatching(/last dense layer that learns/) }),
+  );
+});
+
 test('what was made is accepted again, also after a trip through JSON', () => {
   const list = [
     layers.conv2d(4, { kernel: [3, 1], padding: 1, name: 'features.0' }),

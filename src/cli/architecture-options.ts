@@ -30,8 +30,6 @@ export function checkArchitecture(values: Values & { resume: string | undefined 
   for (const [option, owner] of Object.entries({ hidden: 'mlp', embedding: 'mlp', variant: 'alexnet' } as const))
     if (values[option as 'hidden' | 'embedding' | 'variant'] !== undefined && arch !== owner)
       throw new UsageError(`Expected --${option} only with --arch ${owner} but received it with ${arch}`);
-  if (arch === 'mlp' && values.trainable === 'head')
-    throw new UsageError('Expected --trainable head only with a network for images but received it with --arch mlp');
   if (values.weights !== undefined && values.resume !== undefined)
     throw new UsageError('Expected one of --weights and --resume, whose checkpoint has weights of its own, but received both');
 }
@@ -52,7 +50,7 @@ export async function makeArchitecture(
   const { arch, hidden, embedding = 128, variant, weights, trainable } = values;
   if (arch === 'mlp') {
     const ids = vocabulary === undefined ? {} : { embedding: { vocabulary, features: embedding } };
-    const model = zoo.mlp({ classes, inputShape, ...(hidden ? { hidden: [...hidden] } : {}), ...ids, ...options });
+    const model = zoo.mlp({ classes, inputShape, trainable, ...(hidden ? { hidden: [...hidden] } : {}), ...ids, ...options });
     return startingFrom(weights, model);
   }
   if (vocabulary !== undefined) throw new UsageError(`Expected images for --arch ${arch} but received data whose examples are ids`);

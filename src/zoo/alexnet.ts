@@ -1,10 +1,10 @@
 import { checkOneOf } from '../check.js';
 import { type Layer, layers } from '../layers/index.js';
 import { Model } from '../model.js';
-import { checkNetworkOptions, type ImageNetworkOptions } from './image-network.js';
+import { checkNetworkOptions, type NetworkOptions } from './network.js';
 
 /** Options of {@link alexnet}. */
-export interface AlexnetOptions extends ImageNetworkOptions {
+export interface AlexnetOptions extends NetworkOptions {
   /** `'torchvision'` (default): one tower without normalisation. `'original'`: the two towers of 2012. */
   variant?: 'torchvision' | 'original' | undefined;
 }

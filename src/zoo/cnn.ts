@@ -1,6 +1,6 @@
 import { layers } from '../layers/index.js';
 import { Model } from '../model.js';
-import { checkNetworkOptions, type ImageNetworkOptions, normalized } from './image-network.js';
+import { checkNetworkOptions, type NetworkOptions, normalized } from './network.js';
 
 /**
  * The convolutional network of the paper's SVHN and CIFAR experiments: three pairs of a 5×5 and a 1×1 convolution with 128, 256 and 512
@@ -10,7 +10,7 @@ import { checkNetworkOptions, type ImageNetworkOptions, normalized } from './ima
  *
  * @param options - `inputShape`: default [32, 32, 3]
  */
-export function cnn(options: ImageNetworkOptions): Model {
+export function cnn(options: NetworkOptions): Model {
   const { classes, inputShape, body, model } = checkNetworkOptions(options, 'zoo.cnn', [32, 32, 3]);
   const stages = [128, 256, 512].flatMap((filters) => [
     ...normalized(layers.conv2d(filters, { kernel: 5, padding: 'same' })),

@@ -1,6 +1,6 @@
 import { type Extent, type Layer, layers, type Pixels, type SymbolicTensor } from '../layers/index.js';
 import { Model } from '../model.js';
-import { checkNetworkOptions, type ImageNetworkOptions } from './image-network.js';
+import { checkNetworkOptions, type NetworkOptions } from './network.js';
 
 /**
  * Inception-v3 (Szegedy et al., "Rethinking the inception architecture for computer vision", 2016), with torchvision's names of tensors. The
@@ -8,7 +8,7 @@ import { checkNetworkOptions, type ImageNetworkOptions } from './image-network.j
  *
  * @param options - `inputShape`: default [299, 299, 3]
  */
-export function inceptionV3(options: ImageNetworkOptions): Model {
+export function inceptionV3(options: NetworkOptions): Model {
   const { classes, inputShape, body, model } = checkNetworkOptions(options, 'zoo.inceptionV3', [299, 299, 3]);
   const conv: Conv = (name, filters, kernel, { stride = 1, padding = 0 } = {}) => [
     ...body([

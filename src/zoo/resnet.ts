@@ -1,6 +1,6 @@
 import { type Layer, layers, type SymbolicTensor } from '../layers/index.js';
 import { Model } from '../model.js';
-import { checkNetworkOptions, type ImageNetworkOptions } from './image-network.js';
+import { checkNetworkOptions, type NetworkOptions } from './network.js';
 
 /**
  * ResNet-50 (He et al., "Deep residual learning for image recognition", 2016), with torchvision's names of tensors and, as there, the
@@ -8,7 +8,7 @@ import { checkNetworkOptions, type ImageNetworkOptions } from './image-network.j
  *
  * @param options - `inputShape`: default [224, 224, 3]
  */
-export function resnet50(options: ImageNetworkOptions): Model {
+export function resnet50(options: NetworkOptions): Model {
   return resnet(options, 'zoo.resnet50', [3, 4, 6, 3]);
 }
 
@@ -17,7 +17,7 @@ export function resnet50(options: ImageNetworkOptions): Model {
  *
  * @param options - `inputShape`: default [224, 224, 3]
  */
-export function resnet101(options: ImageNetworkOptions): Model {
+export function resnet101(options: NetworkOptions): Model {
   return resnet(options, 'zoo.resnet101', [3, 4, 23, 3]);
 }
 
@@ -32,7 +32,7 @@ const conv = (convName: string, normName: string, filters: number, kernel: numbe
   layers.batchNorm({ name: normName }),
 ];
 
-function resnet(options: ImageNetworkOptions, what: string, blocksOfStages: readonly number[]): Model {
+function resnet(options: NetworkOptions, what: string, blocksOfStages: readonly number[]): Model {
   const { classes, inputShape, body, model } = checkNetworkOptions(options, what, [224, 224, 3]);
   const input = layers.input(inputShape);
   let x = input.apply(...body(conv('conv1', 'bn1', 64, 7, 2)), layers.relu(), layers.maxPool({ kernel: 3, stride: 2, padding: 1 }));

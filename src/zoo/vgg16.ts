@@ -1,6 +1,6 @@
 import { type Layer, layers } from '../layers/index.js';
 import { Model } from '../model.js';
-import { checkNetworkOptions, type ImageNetworkOptions } from './image-network.js';
+import { checkNetworkOptions, type NetworkOptions } from './network.js';
 
 /** Filters of the 3×3 convolutions between two pools. */
 const stages = [
@@ -17,7 +17,7 @@ const stages = [
  *
  * @param options - `inputShape`: default [224, 224, 3]
  */
-export function vgg16(options: ImageNetworkOptions): Model {
+export function vgg16(options: NetworkOptions): Model {
   const { classes, inputShape, body, model } = checkNetworkOptions(options, 'zoo.vgg16', [224, 224, 3]);
   const features: Layer[] = [];
   for (const stage of stages) {

@@ -1,15 +1,15 @@
-/** What the architectures for images have in common. */
+/** What the architectures have in common. */
 import { checkInteger, checkOneOf, checkOptions } from '../check.js';
 import type { Device, Precision } from '../device.js';
 import { type Layer, layers } from '../layers/index.js';
 import type { ModelOptions } from '../model.js';
 import type { PreprocessingOptions } from '../preprocessing.js';
 
-/** Options of the architectures for images. */
-export interface ImageNetworkOptions extends ModelOptions {
+/** Options of every architecture. */
+export interface NetworkOptions extends ModelOptions {
   /** Units of the last layer. */
   classes: number;
-  /** Height, width and channels of an example. */
+  /** Of one example: height, width and channels of an image. */
   inputShape?: readonly number[] | undefined;
   /** `'head'` freezes every layer but the last dense one ({@link layers.freeze}). Default `'all'`. */
   trainable?: 'all' | 'head' | undefined;
