@@ -14,12 +14,9 @@ struct Command {
   const char* name;
   void (*run)(bool large);
 };
-constexpr Command commands[] = {{"copy", onelogit::bench::copy},
-                                {"products", onelogit::bench::products},
-                                {"losses", onelogit::bench::losses},
-                                {"head", onelogit::bench::head},
-                                {"score", onelogit::bench::score},
-                                {"convolutions", onelogit::bench::convolutions}};
+constexpr Command commands[] = {{"copy", onelogit::bench::copy},     {"products", onelogit::bench::products},
+                                {"losses", onelogit::bench::losses}, {"head", onelogit::bench::head},
+                                {"score", onelogit::bench::score},   {"convolutions", onelogit::bench::convolutions}};
 
 }  // namespace
 

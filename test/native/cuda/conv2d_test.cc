@@ -13,6 +13,7 @@
 #include "image_reference.h"
 #include "random_values.h"
 #include "same_bits.h"
+#include "small_run.h"
 #include "tensor/bfloat16.h"
 
 namespace onelogit {
@@ -142,7 +143,7 @@ TEST_CASE("cuda conv2d: any geometry and any workspace, from any address") {
   const auto from = [&](std::int64_t least, std::int64_t most) {
     return std::uniform_int_distribution<std::int64_t>(least, most)(random);
   };
-  for (int turn = 0; turn < 150; ++turn) {
+  for (int turn = 0, turns = small_run() ? 25 : 150; turn < turns; ++turn) {
     CAPTURE(turn);
     const std::int64_t groups = from(1, 3), channels = groups * from(1, 5), filters = groups * from(1, 5);
     const Case c(conv2d_geometry(random_windows(random, 9, channels), filters, groups), from(1, 4));
