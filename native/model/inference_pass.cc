@@ -8,7 +8,8 @@
 namespace onelogit {
 namespace {
 
-constexpr std::int64_t memory_budget = std::int64_t{64} << 20;  // bytes
+// Bytes. Outputs of layers are soon out of a processor's caches; a GPU wants much to do at a time.
+constexpr std::int64_t memory_budget = std::int64_t{64} << 20, hidden_on_gpu = std::int64_t{1} << 30;
 
 std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
@@ -20,32 +21,50 @@ InferencePass::InferencePass(Backend& backend, const std::shared_ptr<const Graph
   const std::size_t last = graph->last_dense(), first_tensor = store.first_of_layer(last);
   weight_ = &store.tensors()[first_tensor];
   if (spec.layers[last].bias) bias_ = store.tensors()[first_tensor + 1].values();
+  input_size_ = shape_size(spec.input_shape);
   classes_ = weight_->shape[0];
-  features_ = weight_->shape[1];
+  feature_size_ = weight_->shape[1];
+  const std::int64_t budget = backend.name() == "cpu" ? memory_budget : hidden_on_gpu;
+  most_at_once_ = std::max<std::int64_t>(budget / (predictor_.memory_per_example() * 4), 1);
 }
 
 std::int64_t InferencePass::rows_at_once(Output output) const {
-  const std::int64_t hidden = predictor_.memory_per_example();
-  const std::int64_t most = output == Output::features ? hidden : std::max(hidden, classes_);
+  const std::int64_t most = std::max({input_size_, feature_size_, output == Output::features ? 1 : classes_});
   return std::clamp<std::int64_t>(memory_budget / (most * 4), 1, max_inference_rows);
 }
 
 float* InferencePass::input(std::int64_t m) {
-  if (m > hidden_rows_) {
-    check_memory(static_cast<double>(m) * static_cast<double>(predictor_.memory_per_example()));
+  if (m > rows_) {
     // Freed first, so that growing never holds both.
-    hidden_ = Buffer();
-    hidden_rows_ = 0;
-    hidden_ = Buffer(backend_, bytes_of(m * predictor_.memory_per_example()));
-    hidden_rows_ = m;
+    for (Buffer* buffer : {&hidden_, &inputs_, &features_}) *buffer = Buffer();
+    rows_ = 0;
+    hidden_ = Buffer(backend_, bytes_of(std::min(m, most_at_once_) * predictor_.memory_per_example()));
+    if (m > most_at_once_) {
+      inputs_ = Buffer(backend_, bytes_of(m * input_size_));
+      features_ = Buffer(backend_, bytes_of(m * feature_size_));
+    }
+    rows_ = m;
   }
-  return predictor_.input(hidden_.as<float>(), m);
+  return m > most_at_once_ ? inputs_.as<float>() : predictor_.input(hidden_.as<float>(), m);
+}
+
+const float* InferencePass::features(std::int64_t m) {
+  float* const memory = hidden_.as<float>();
+  if (m <= most_at_once_) return predictor_.forward(backend_, memory, m);
+  for (std::int64_t first = 0; first < m; first += most_at_once_) {
+    const std::int64_t count = std::min(most_at_once_, m - first);
+    backend_.copy(predictor_.input(memory, count), inputs_.as<float>() + first * input_size_,
+                  bytes_of(count * input_size_));
+    backend_.copy(features_.as<float>() + first * feature_size_, predictor_.forward(backend_, memory, count),
+                  bytes_of(count * feature_size_));
+  }
+  return features_.as<float>();
 }
 
 const float* InferencePass::forward(std::int64_t m, Output output) {
   if (!prepared_) prepare();
-  const float* const features = predictor_.forward(backend_, hidden_.as<float>(), m);
-  if (output == Output::features) return features;
+  const float* const last_input = features(m);
+  if (output == Output::features) return last_input;
   if (m > logits_rows_) {
     logits_ = Buffer();
     logits_rows_ = 0;
@@ -54,10 +73,10 @@ const float* InferencePass::forward(std::int64_t m, Output output) {
   }
   float* const logits = logits_.as<float>();
   if (weight_->type == WeightType::bfloat16)
-    backend_.dense_forward_bfloat16(features, static_cast<const std::uint16_t*>(weight_->data), bias_, logits, m,
-                                    features_, classes_);
+    backend_.dense_forward_bfloat16(last_input, static_cast<const std::uint16_t*>(weight_->data), bias_, logits, m,
+                                    feature_size_, classes_);
   else
-    backend_.dense_forward(features, weight_->values(), bias_, logits, m, features_, classes_);
+    backend_.dense_forward(last_input, weight_->values(), bias_, logits, m, feature_size_, classes_);
   if (output == Output::softmax) backend_.softmax_forward(logits, logits, m, classes_);
   return logits;
 }

@@ -2,7 +2,7 @@
 for a random gradient of the output those of the inputs and weights. Run: /usr/bin/python3 test/golden/image_layers.py
 
 Images are stored height × width × channels, weights filters × height × width × channels of a group. The committed file was written by
-PyTorch 1.13.1. What each case is called, and its options, test/native/image_layers_test.cc says again.
+PyTorch 1.13.1. What each case is called, and its options, test/native/golden_image_layers_test.cc says again.
 """
 import pathlib
 

@@ -12,6 +12,7 @@
 #include "model/initializer.h"
 #include "random_values.h"
 #include "reference_network.h"
+#include "small_run.h"
 
 namespace onelogit {
 namespace {
@@ -196,6 +197,25 @@ TEST_CASE("model: inference with batch normalisation folded equals the unfolded 
         for (std::size_t i = 0; i < hidden.size(); ++i) REQUIRE(test::close(hidden[i], features[i], 1e-5, 1e-4));
       }
     }
+  }
+}
+
+// 8 MiB for an example: more of them than a pass takes at a time.
+TEST_CASE("model: wide layers run for few examples at a time, the last one for all") {
+  LayerSpec conv = layer("conv2d");
+  conv.filters = 4;
+  Model model({{512, 512, 4}, {conv, layer("relu"), layer("globalAvgPool"), layer("dense", 3)}, 0}, cpu_backend());
+  randomize(model, 3);
+  const std::int64_t m = test::small_run() ? 9 : 19;
+  const auto x = random_values(m * model.input_size(), 5);
+  for (const Output output : {Output::features, Output::logits}) {
+    const std::int64_t columns = output == Output::features ? 4 : 3;
+    std::vector<float> together(static_cast<std::size_t>(m * columns)), alone(together.size());
+    REQUIRE(model.predict(x.data(), ExampleType::float32, m, output, together.data(), nullptr));
+    for (std::int64_t i = 0; i < m; ++i)
+      REQUIRE(model.predict(x.data() + i * model.input_size(), ExampleType::float32, 1, output,
+                            alone.data() + i * columns, nullptr));
+    for (std::size_t i = 0; i < alone.size(); ++i) CHECK(test::close(together[i], alone[i], 1e-6, 1e-6));
   }
 }
 

@@ -38,8 +38,8 @@ struct File {
     const std::size_t begin = data.size();
     for (std::int64_t i = 0; i < count; ++i) {
       const float value = start + static_cast<float>(i);
-      const auto* bytes = reinterpret_cast<const std::uint8_t*>(&value);
-      data.insert(data.end(), bytes, bytes + 4);
+      const auto* own = reinterpret_cast<const std::uint8_t*>(&value);
+      data.insert(data.end(), own, own + 4);
     }
     header += (header.size() > 1 ? ",\"" : "\"") + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[" + shape +
               "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(data.size()) + "]}";
