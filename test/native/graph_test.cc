@@ -415,5 +415,75 @@ TEST_CASE("graph: networks drawn at random train and predict as the float64 refe
   CHECK(checked > count / 100 * 95);
 }
 
+// Layers of arbitrary numbers: each is refused, or works.
+TEST_CASE("graph: hostile layers are errors, and what is accepted runs") {
+  constexpr const char* types[] = {
+      "dense",   "conv2d",      "batchNorm",         "relu", "maxPool", "avgPool", "globalAvgPool", "dropout",
+      "flatten", "zeroPadding", "localResponseNorm", "add",  "concat",  "softmax", "embedding",     "",
+      "input"};
+  constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min(),
+                         most = std::numeric_limits<std::int64_t>::max(), million = std::int64_t{1} << 20;
+  constexpr std::int64_t integers[] = {least, -million, -2, -1, 0,       1,           1,          2,
+                                       2,     3,        4,  7,  million, million + 1, 4294967296, most};
+  constexpr float numbers[] = {-1.0f, 0.0f, 0.5f, 1.0f, 3e38f, 1e-45f, infinity, nan};
+  std::mt19937 random(11);
+  const auto any = [&](const auto& list) { return list[random() % std::size(list)]; };
+  // Mostly what fits, so that not everything fails at the first layer.
+  const auto integer = [&] { return random() % 8 == 0 ? any(integers) : static_cast<std::int64_t>(random() % 3) + 1; };
+  std::size_t refused = 0, ran = 0;
+  for (int round = 0; round < (small_run() ? 4000 : 20'000); ++round) {
+    CAPTURE(round);
+    ModelSpec spec{{integer(), integer(), integer()}, {}};
+    const std::size_t count = random() % 6;
+    for (std::size_t i = 0; i < count; ++i) {
+      LayerSpec each = layer(any(types));
+      for (std::int64_t* const field : {&each.units, &each.filters, &each.groups, &each.vocabulary, &each.kernel[0],
+                                        &each.kernel[1], &each.stride[0], &each.stride[1]})
+        *field = integer();
+      for (std::int64_t* const side :
+           {&each.padding.top, &each.padding.bottom, &each.padding.left, &each.padding.right})
+        *side = random() % 2 == 0 ? 0 : integer();
+      each.padding.same = random() % 2 == 0;
+      each.count_padding = random() % 2 == 0;
+      each.frozen = random() % 6 == 0;
+      each.local_response_norm = {integer(), any(numbers), any(numbers), any(numbers)};
+      if (random() % 4 == 0) each.rate = each.epsilon = each.momentum = any(numbers);
+      for (std::size_t inputs = random() % 3; inputs > 0; --inputs)
+        each.inputs.push_back(random() % 8 == 0 ? any(integers) : static_cast<std::int64_t>(random() % (i + 1)) - 1);
+      spec.layers.push_back(std::move(each));
+    }
+    spec.layers.push_back(dense(3));
+    try {
+      const Graph graph(spec);
+      double size = 0, weights = 0;
+      for (std::size_t value = 0; value <= spec.layers.size(); ++value) {
+        size += static_cast<double>(graph.size(value));
+        if (value == 0) continue;
+        for (const TensorSpec& tensor : graph.nodes()[value - 1].layer->tensor_specs())
+          weights += static_cast<double>(shape_size(tensor.shape));
+      }
+      bool windows_are_small = true;
+      for (const LayerSpec& each : spec.layers) windows_are_small &= each.kernel[0] < 100 && each.kernel[1] < 100;
+      if (size > 1e5 || weights > 1e5 || !windows_are_small || spec.layers.front().type == "embedding") continue;
+      Model model(spec, cpu_backend());
+      const auto x = hostile_values(2 * model.input_size(), static_cast<std::uint32_t>(round));
+      std::vector<float> logits(6);
+      model.predict(x.data(), ExampleType::float32, 2, Output::logits, logits.data(), nullptr);
+      model.plan_training(2, 1);
+      std::copy(x.begin(), x.end(), model.training_input());
+      model.forward_training(2, 0);
+      std::copy(logits.begin(), logits.end(), model.output_gradient());
+      model.backward(2, 0);
+      ++ran;
+    } catch (const Error& error) {
+      CHECK(error.code() == "ERR_ONELOGIT_LAYER");
+      CHECK(std::string(error.what()).starts_with("Expected "));
+      ++refused;
+    }
+  }
+  CHECK(ran > 100);
+  CHECK(refused > 1000);
+}
+
 }  // namespace
 }  // namespace onelogit
