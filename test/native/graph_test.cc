@@ -179,11 +179,10 @@ TEST_CASE("graph: a convolution does not write over its input, where that is its
 }
 
 TEST_CASE("graph: buffers whose sizes overflow are refused, not made small") {
-  // 2^40 pixels of one example's one number, then 2^48 numbers; 2^24 examples are 2^64 of the former.
+  // 2^40 pixels of one example's one number: for 2^24 examples, 2^64 numbers.
   const std::int64_t half = std::int64_t{1} << 19, m = std::int64_t{1} << 24;
-  const ModelSpec spec{{1, 1, 1},
-                       {padded(layer("zeroPadding"), half, half - 1, half, half - 1), conv2d(256, 1, 1),
-                        layer("globalAvgPool"), dense(2)}};
+  const LayerSpec wider = padded(layer("zeroPadding"), half, half - 1, half, half - 1);
+  const ModelSpec spec{{1, 1, 1}, {wider, layer("globalAvgPool"), dense(2)}};
   const auto code_of = [](auto&& body) {
     try {
       body();
@@ -198,7 +197,9 @@ TEST_CASE("graph: buffers whose sizes overflow are refused, not made small") {
   CHECK(code_of([&] { model.inference_input(m); }) == "ERR_ONELOGIT_OUT_OF_MEMORY");
   const float x = 1.0f;
   float y[2];
-  CHECK(code_of([&] { model.predict(&x, ExampleType::float32, 1, Output::logits, y, nullptr); }) ==
+  // One example of 2^48 numbers, more than there are addresses for.
+  Model larger({{1, 1, 1}, {wider, conv2d(256, 1, 1), layer("globalAvgPool"), dense(2)}}, cpu_backend());
+  CHECK(code_of([&] { larger.predict(&x, ExampleType::float32, 1, Output::logits, y, nullptr); }) ==
         "ERR_ONELOGIT_OUT_OF_MEMORY");
   // Of one example too, where thousands of such outputs are needed at once.
   ModelSpec wide{{1 << 20, 1 << 20, 256}, {}};
