@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "model/memory_blocks.h"
-
 namespace onelogit {
 namespace {
 
