@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# npm run test:native [-- MODE…]: builds and runs the native tests. Modes (default: the first four):
-#   plain      as released, with OpenBLAS when it is installed
-#   portable   without OpenBLAS, also with the kernels of lower instruction sets in use
-#   sanitize   AddressSanitizer and UndefinedBehaviorSanitizer
+# npm run test:native [-- MODE…]: builds and runs the native tests. Modes (default: the first three and aarch64):
+#   plain      as released, with OpenBLAS when it is installed, then without it and with the kernels of lower instruction sets
+#   cuda       the CUDA sources on the CPU (test/native/cuda_host), with the threads of a block in several orders
+#   sanitize   AddressSanitizer and UndefinedBehaviorSanitizer, the CUDA sources included
 #   aarch64    cross-compiled and run under qemu, for the NEON kernels (g++-aarch64-linux-gnu, qemu-user)
 #   threads    ThreadSanitizer, for the thread pool and what runs on it
-# plain and sanitize also run the CUDA sources on the CPU (test/native/cuda_host), with the threads of a block in several orders.
 # Needs cmake and doctest-dev. Builds in build-native-MODE/, incrementally.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,25 +24,30 @@ run_mode() {
   local tests=build-native-$1/onelogit_native_tests cuda_tests=build-native-$1/onelogit_cuda_host_tests
   case $1 in
     plain)
-      build plain -DONELOGIT_CUDA_HOST=ON
+      build plain
       "$tests"
-      "$cuda_tests"
-      # More threads than processors: other cuts of the same work.
-      ONELOGIT_THREADS=5 "$tests"
-      ;;
-    portable)
-      build portable -DONELOGIT_BLAS=portable
-      "$tests"
+      # Other cuts of the same work: one thread, and more than there are processors.
+      ONELOGIT_BLAS=portable ONELOGIT_THREADS=5 "$tests"
       if [[ $(uname -m) == x86_64 ]]; then
-        ONELOGIT_SIMD=avx2 ONELOGIT_THREADS=1 "$tests"
-        ONELOGIT_SIMD=portable ONELOGIT_THREADS=3 "$tests"
+        ONELOGIT_BLAS=portable ONELOGIT_SIMD=avx2 ONELOGIT_THREADS=1 "$tests"
+        ONELOGIT_BLAS=portable ONELOGIT_SIMD=portable ONELOGIT_THREADS=3 "$tests"
       fi
+      ;;
+    cuda)
+      build cuda -DONELOGIT_CUDA_HOST=ON
+      "$cuda_tests"
       ;;
     sanitize)
       build sanitize -DONELOGIT_SANITIZE=ON -DONELOGIT_CUDA_HOST=ON
       local asan=allocator_may_return_null=1:${ASAN_OPTIONS-} ubsan=print_stacktrace=1:${UBSAN_OPTIONS-}
-      ASAN_OPTIONS=detect_stack_use_after_return=1:$asan UBSAN_OPTIONS=$ubsan ONELOGIT_TEST_SMALL=1 "$tests"
-      ASAN_OPTIONS=$asan UBSAN_OPTIONS=$ubsan ONELOGIT_TEST_SMALL=1 "$cuda_tests"
+      # At once: the second program has one thread.
+      export UBSAN_OPTIONS=$ubsan ONELOGIT_TEST_SMALL=1
+      local status=0
+      ASAN_OPTIONS=$asan "$cuda_tests" >"$cuda_tests.log" 2>&1 &
+      ASAN_OPTIONS=detect_stack_use_after_return=1:$asan "$tests" || status=$?
+      wait $! || status=$?
+      cat "$cuda_tests.log"
+      return "$status"
       ;;
     aarch64)
       build aarch64 -DONELOGIT_BLAS=portable -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
@@ -55,13 +59,13 @@ run_mode() {
       TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:${TSAN_OPTIONS-} ONELOGIT_TEST_SMALL=1 ONELOGIT_THREADS=4 "$tests"
       ;;
     *)
-      echo "Expected plain, portable, sanitize, aarch64 or threads for the mode but received '$1'" >&2
+      echo "Expected plain, cuda, sanitize, aarch64 or threads for the mode but received '$1'" >&2
       exit 2
       ;;
   esac
 }
 
-for mode in "${@:-plain portable sanitize aarch64}"; do
+for mode in "${@:-plain cuda sanitize aarch64}"; do
   # The default is four words in one.
   for each in $mode; do
     echo "-- native tests: $each"
