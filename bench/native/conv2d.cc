@@ -19,38 +19,10 @@
 #include "backend/backend.h"
 #include "backend/cpu/blas.h"
 #include "backend/cpu/threads.h"
+#include "resnet50_convolutions.h"
 
 namespace onelogit {
 namespace {
-
-struct Case {
-  std::int64_t size, channels, filters, kernel, stride;
-  bool residual;
-  int count;  // how often the network has it
-};
-
-// The stride is in the 3×3 convolution of a block, as in torchvision.
-constexpr Case cases[] = {
-    {224, 3, 64, 7, 2, false, 1},     {56, 64, 64, 1, 1, false, 1},    {56, 64, 64, 3, 1, false, 3},
-    {56, 64, 256, 1, 1, true, 3},     {56, 64, 256, 1, 1, false, 1},   {56, 256, 64, 1, 1, false, 2},
-    {56, 256, 128, 1, 1, false, 1},   {56, 128, 128, 3, 2, false, 1},  {28, 128, 512, 1, 1, true, 4},
-    {56, 256, 512, 1, 2, false, 1},   {28, 512, 128, 1, 1, false, 3},  {28, 128, 128, 3, 1, false, 3},
-    {28, 512, 256, 1, 1, false, 1},   {28, 256, 256, 3, 2, false, 1},  {14, 256, 1024, 1, 1, true, 6},
-    {28, 512, 1024, 1, 2, false, 1},  {14, 1024, 256, 1, 1, false, 5}, {14, 256, 256, 3, 1, false, 5},
-    {14, 1024, 512, 1, 1, false, 1},  {14, 512, 512, 3, 2, false, 1},  {7, 512, 2048, 1, 1, true, 3},
-    {14, 1024, 2048, 1, 2, false, 1}, {7, 2048, 512, 1, 1, false, 2},  {7, 512, 512, 3, 1, false, 2}};
-
-Conv2dGeometry geometry(const Case& c) {
-  Conv2dGeometry g;
-  g.height = g.width = c.size;
-  g.channels = c.channels;
-  g.filters = c.filters;
-  g.kernel_height = g.kernel_width = c.kernel;
-  g.stride_y = g.stride_x = c.stride;
-  g.top = g.left = c.kernel / 2;
-  g.out_height = g.out_width = (c.size - 1) / c.stride + 1;
-  return g;
-}
 
 double now() {
   timespec time{};
@@ -77,7 +49,7 @@ std::vector<float> random_values(std::int64_t size) {
   return values;
 }
 
-std::string name_of(const Case& c) {
+std::string name_of(const bench::Convolution& c) {
   const auto text = [](std::int64_t i) { return std::to_string(i); };
   return text(c.size) + "x" + text(c.size) + "x" + text(c.channels) + ", " + text(c.kernel) + "x" + text(c.kernel) +
          "/" + text(c.stride) + " -> " + text(c.filters);
@@ -87,7 +59,7 @@ std::string name_of(const Case& c) {
 class Report {
  public:
   explicit Report(const char* what) : what_(what) {}
-  void add(const Case& c, double flop, double seconds, double product_rate) {
+  void add(const bench::Convolution& c, double flop, double seconds, double product_rate) {
     const double rate = flop / seconds;
     std::printf("%-30s%-10s%6d%10.3f%10.1f%7.0f%%\n", name_of(c).c_str(), what_, c.count, 1e3 * seconds, 1e-9 * rate,
                 100.0 * rate / product_rate);
@@ -113,8 +85,8 @@ void run(std::int64_t m, int repetitions, bool training) {
               blas_choice().name.c_str());
   std::printf("%-40s%6s%10s%10s%8s\n", "convolution", "times", "ms", "GFLOP/s", "share");
   Report inference("inference"), forward("forward"), of_input("dx"), of_weight("dweight");
-  for (const Case& c : cases) {
-    const Conv2dGeometry g = geometry(c);
+  for (const bench::Convolution& c : bench::resnet50_convolutions) {
+    const Conv2dGeometry g = bench::geometry_of(c);
     const auto x = random_values(m * g.in_pixels() * g.channels), weight = random_values(g.filters * g.filter_size());
     const auto bias = random_values(g.filters);
     std::vector<float> y(static_cast<std::size_t>(m * g.out_pixels() * g.filters));

@@ -2,38 +2,13 @@
 // them: what the windows that are gathered and spread cost on top.
 #include "backend/cuda/conv2d.h"
 
+#include "../resnet50_convolutions.h"
 #include "measure.h"
 
 namespace onelogit::bench {
 namespace {
 
-struct Case {
-  std::int64_t size, channels, filters, kernel, stride;
-  int count;  // how often the network has it
-};
-
-// The stride is in the 3×3 convolution of a block, as in torchvision.
-constexpr Case cases[] = {
-    {224, 3, 64, 7, 2, 1},     {56, 64, 64, 1, 1, 1},    {56, 64, 64, 3, 1, 3},    {56, 64, 256, 1, 1, 4},
-    {56, 256, 64, 1, 1, 2},    {56, 256, 128, 1, 1, 1},  {56, 128, 128, 3, 2, 1},  {28, 128, 512, 1, 1, 4},
-    {56, 256, 512, 1, 2, 1},   {28, 512, 128, 1, 1, 3},  {28, 128, 128, 3, 1, 3},  {28, 512, 256, 1, 1, 1},
-    {28, 256, 256, 3, 2, 1},   {14, 256, 1024, 1, 1, 6}, {28, 512, 1024, 1, 2, 1}, {14, 1024, 256, 1, 1, 5},
-    {14, 256, 256, 3, 1, 5},   {14, 1024, 512, 1, 1, 1}, {14, 512, 512, 3, 2, 1},  {7, 512, 2048, 1, 1, 3},
-    {14, 1024, 2048, 1, 2, 1}, {7, 2048, 512, 1, 1, 2},  {7, 512, 512, 3, 1, 2}};
-
-Conv2dGeometry geometry_of(const Case& c) {
-  Conv2dGeometry g;
-  g.height = g.width = c.size;
-  g.channels = c.channels;
-  g.filters = c.filters;
-  g.kernel_height = g.kernel_width = c.kernel;
-  g.stride_y = g.stride_x = c.stride;
-  g.top = g.left = c.kernel / 2;
-  g.out_height = g.out_width = (c.size - 1) / c.stride + 1;
-  return g;
-}
-
-void measure(const Case& c, std::int64_t m, Precision precision) {
+void measure(const Convolution& c, std::int64_t m, Precision precision) {
   const Conv2dGeometry g = geometry_of(c);
   const std::int64_t rows = m * g.out_pixels(), size = g.filter_size();
   const auto values = [](std::int64_t count, const char* what) {
@@ -94,7 +69,7 @@ void measure(const Case& c, std::int64_t m, Precision precision) {
 
 void convolutions(bool) {
   for (const Precision precision : {Precision::float32, Precision::tf32, Precision::bfloat16})
-    for (const Case& c : cases) measure(c, 32, precision);
+    for (const Convolution& c : resnet50_convolutions) measure(c, 32, precision);
 }
 
 }  // namespace onelogit::bench
