@@ -5,10 +5,6 @@
 namespace onelogit {
 namespace {
 
-std::size_t bytes_of(std::int64_t elements, std::size_t width = sizeof(float)) {
-  return static_cast<std::size_t>(elements) * width;
-}
-
 Buffer uploaded(Backend& backend, const void* host, std::size_t bytes) {
   if (host == nullptr) return {};
   Buffer buffer(backend, bytes);

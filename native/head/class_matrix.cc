@@ -30,8 +30,6 @@ RowDotKernels::Dots dots_of(ClassStorage storage) {
                                              : kernels.int8_rows;
 }
 
-std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
-
 }  // namespace
 
 ClassMatrix::ClassMatrix(std::int64_t classes, std::int64_t features, bool has_bias, ClassStorage storage)

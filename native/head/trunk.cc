@@ -5,13 +5,6 @@
 #include "model/graph.h"
 
 namespace onelogit {
-namespace {
-
-constexpr std::int64_t memory_budget = std::int64_t{64} << 20;  // bytes of a pass over many examples
-
-std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
-
-}  // namespace
 
 Trunk::Trunk(const ModelSpec& spec, const Preprocessing& preprocessing, Backend& backend, const Fill& fill)
     : owner_(backend.weak_from_this().lock()),
@@ -40,7 +33,7 @@ Trunk::Trunk(const ModelSpec& spec, const Preprocessing& preprocessing, Backend&
   identity_ = predictor_.is_identity() && preprocessing_.scale == 1.0f && preprocessing_.mean.empty();
   if (!predictor_.is_identity()) architecture_ += ", " + predictor_.description();
   rows_at_once_ = std::clamp<std::int64_t>(
-      memory_budget / static_cast<std::int64_t>(bytes_of(predictor_.memory_per_example())), 1, max_inference_rows);
+      inference_memory / static_cast<std::int64_t>(bytes_of(predictor_.memory_per_example())), 1, max_inference_rows);
 }
 
 // Calls body(first, count, features in the backend's memory) for all examples.

@@ -4,12 +4,12 @@
 #include <cmath>
 #include <vector>
 
+#include "tensor/buffer.h"
+
 namespace onelogit {
 namespace {
 
 constexpr std::int64_t elements_at_once = 1 << 20;
-
-std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
 std::vector<float> downloaded(Backend& backend, const float* device, std::int64_t size) {
   std::vector<float> host(static_cast<std::size_t>(size));

@@ -38,12 +38,7 @@ bool is_prefix(std::string_view name) {
   return true;
 }
 
-}  // namespace
-
-std::string tensor_prefix(const LayerSpec& layer, std::size_t index) {
-  return layer.name.empty() ? std::to_string(index) : layer.name;
-}
-
+// Throws ERR_ONELOGIT_LAYER unless the prefixes are different and can be names in a file.
 void check_tensor_prefixes(const ModelSpec& spec) {
   // Beside a model's tensors, files hold those of classifiers and checkpoints (model_file.cc).
   constexpr std::string_view reserved[] = {"class_names.", "thresholds.", "optimizer.", "training."};
@@ -57,6 +52,12 @@ void check_tensor_prefixes(const ModelSpec& spec) {
       if ((prefix + ".").starts_with(taken)) reject_layer("none that begins with " + std::string(taken), what, prefix);
     if (!prefixes.insert(prefix).second) reject_layer("one that no other layer has", what, "'" + prefix + "'");
   }
+}
+
+}  // namespace
+
+std::string tensor_prefix(const LayerSpec& layer, std::size_t index) {
+  return layer.name.empty() ? std::to_string(index) : layer.name;
 }
 
 Graph::Graph(const ModelSpec& spec) : input_shape_(spec.input_shape), last_dense_(last_dense_layer(spec)) {

@@ -30,7 +30,6 @@ class Graph {
   // frozen last dense layer.
   explicit Graph(const ModelSpec& spec);
 
-  const Shape& input_shape() const { return input_shape_; }
   const std::vector<Node>& nodes() const { return nodes_; }
   const Shape& shape(std::size_t value) const {
     return value == 0 ? input_shape_ : nodes_[value - 1].layer->output_shape();
@@ -49,7 +48,5 @@ class Graph {
 
 // What the names of a layer's tensors begin with, before the dot: the layer's name, or its index.
 std::string tensor_prefix(const LayerSpec& layer, std::size_t index);
-// Throws ERR_ONELOGIT_LAYER unless the prefixes are different and can be names in a file.
-void check_tensor_prefixes(const ModelSpec& spec);
 
 }  // namespace onelogit

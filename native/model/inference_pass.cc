@@ -7,9 +7,7 @@ namespace onelogit {
 namespace {
 
 // Bytes. Outputs of layers are soon out of a processor's caches; a GPU wants much to do at a time.
-constexpr std::int64_t memory_budget = std::int64_t{64} << 20, hidden_on_gpu = std::int64_t{1} << 30;
-
-std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
+constexpr std::int64_t hidden_on_gpu = std::int64_t{1} << 30;
 
 }  // namespace
 
@@ -22,13 +20,13 @@ InferencePass::InferencePass(Backend& backend, const std::shared_ptr<const Graph
   input_size_ = shape_size(spec.input_shape);
   classes_ = weight_->shape[0];
   feature_size_ = weight_->shape[1];
-  const std::int64_t budget = backend.name() == "cpu" ? memory_budget : hidden_on_gpu;
+  const std::int64_t budget = backend.name() == "cpu" ? inference_memory : hidden_on_gpu;
   most_at_once_ = std::max<std::int64_t>(budget / (predictor_.memory_per_example() * 4), 1);
 }
 
 std::int64_t InferencePass::rows_at_once(Output output) const {
   const std::int64_t most = std::max({input_size_, feature_size_, output == Output::features ? 1 : classes_});
-  return std::clamp<std::int64_t>(memory_budget / (most * 4), 1, max_inference_rows);
+  return std::clamp<std::int64_t>(inference_memory / (most * 4), 1, max_inference_rows);
 }
 
 float* InferencePass::input(std::int64_t m) {

@@ -37,6 +37,8 @@ enum class Output { logits, features, softmax };  // features: the input of the 
 
 // Rows per chunk of `predict`, at most (fewer when the logits of that many rows would not fit the workspace).
 inline constexpr std::int64_t max_inference_rows = 256;
+// Bytes of what such a chunk takes, about.
+inline constexpr std::int64_t inference_memory = std::int64_t{64} << 20;
 
 class Model {
  public:

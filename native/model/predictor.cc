@@ -15,8 +15,6 @@ bool is_copy(const Layer& layer) { return layer.memory().identity || layer.type(
 
 const ConvolutionLayer* as_convolution(const Layer& layer) { return dynamic_cast<const ConvolutionLayer*>(&layer); }
 
-std::size_t bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
-
 }  // namespace
 
 Predictor::Predictor(std::shared_ptr<const Graph> graph, const ModelSpec& spec)

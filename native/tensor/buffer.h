@@ -2,12 +2,18 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
 #include "backend/backend.h"
 
 namespace onelogit {
+
+// What elements take, float32 unless said otherwise.
+inline std::size_t bytes_of(std::int64_t elements, std::size_t width = sizeof(float)) {
+  return static_cast<std::size_t>(elements) * width;
+}
 
 class Buffer {
  public:

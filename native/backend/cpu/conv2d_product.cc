@@ -5,6 +5,7 @@
 #include "backend/cpu/depthwise.h"
 #include "backend/cpu/grain.h"
 #include "backend/cpu/kernels/gemm.h"
+#include "backend/cpu/rounding.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/threads.h"
 
@@ -17,9 +18,6 @@ constexpr std::int64_t most_rows = 256;
 constexpr std::int64_t smallest_task = 1 << 19;
 // Windows that are packed for all threads at once, in float32.
 constexpr std::int64_t most_shared = std::int64_t{1} << 22;
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-std::int64_t round_up(std::int64_t a, std::int64_t granule) { return divide_up(a, granule) * granule; }
 
 // Floats of one group's packed filters.
 std::int64_t packed_group_size(const Conv2dGeometry& g) {

@@ -10,6 +10,7 @@
 #include "backend/cpu/kernels/elementwise.h"
 #include "backend/cpu/kernels/gemm.h"
 #include "backend/cpu/kernels/reduction.h"
+#include "backend/cpu/rounding.h"
 #include "backend/cpu/scratch.h"
 
 namespace onelogit {
@@ -22,9 +23,6 @@ static_assert(most_columns <= most_window_part);
 constexpr std::int64_t most_apart = std::int64_t{1} << 20;
 // Windows worth a sum of their own.
 constexpr std::int64_t fewest_windows = 2 * most_windows;
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-std::int64_t round_up(std::int64_t a, std::int64_t granule) { return divide_up(a, granule) * granule; }
 
 // sum (group filters × filter size) = the product over windows [begin, end), for columns [first, last) alone.
 void multiply_part(const Conv2dGeometry& g, const float* x, const float* dy, std::int64_t group, std::int64_t begin,

@@ -4,14 +4,9 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/grain.h"
 #include "backend/cpu/threads.h"
+#include "tensor/buffer.h"
 
 namespace onelogit {
-namespace {
-
-std::size_t bytes_of(std::int64_t numbers) { return static_cast<std::size_t>(numbers) * sizeof(float); }
-
-}  // namespace
-
 void CpuBackend::copy_columns(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows,
                               std::int64_t columns) {
   parallel_for(rows, row_grain(columns), 1, [&](std::int64_t begin, std::int64_t end) {

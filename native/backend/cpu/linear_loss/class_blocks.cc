@@ -1,4 +1,5 @@
 #include "backend/cpu/linear_loss/class_blocks.h"
+#include "backend/cpu/rounding.h"
 
 #include <algorithm>
 #include <cstring>
@@ -16,10 +17,6 @@ namespace {
 constexpr std::int64_t cached_bytes = 512 << 10;
 // Fewer classes than this and the products are all packing; more gain nothing.
 constexpr std::int64_t least_block = 64, most_block = 4096;
-
-std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 }  // namespace
 
