@@ -3,12 +3,15 @@ import { isDeepStrictEqual } from 'node:util';
 import { checkEncodedNames, type EncodedNames, fromNativeNames, nativeNames } from './class-names.js';
 import type { Device, Precision } from './device.js';
 import { OneLogitError } from './errors.js';
+import { type Layer, tensorPrefix } from './layers/index.js';
 import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
 import { native } from './native.js';
-import type { NativeModelFile } from './native-model.js';
-import { sameShape } from './shape.js';
+import type { ClassStorage } from './native-classifier.js';
+import type { NativeModelFile, NativeTensor } from './native-model.js';
+import { sameShape, shapeSize } from './shape.js';
 import type { Split } from './split.js';
+import { summaryOf } from './summary.js';
 import { version } from './version.js';
 
 /** Writes a model, atomically. */
@@ -28,6 +31,46 @@ export async function loadModel(path: string, device: Device, precision: Precisi
     if (metadata.preprocessing) loaded.setPreprocessing(metadata.preprocessing);
     // Its weights came from elsewhere, even if nobody fitted them: no prior bias any more.
     return { ...metadata, trained: true, native: loaded, encodedNames: classNamesOf(file, loaded.classes, path), fitting: false };
+  });
+}
+
+/** What a model or classifier file holds; none of its weights is read. */
+export interface ModelFileDescription {
+  readonly metadata: ModelMetadata;
+  readonly classes: number;
+  readonly features: number;
+  /** Trained numbers. */
+  readonly parameters: number;
+  readonly storage: ClassStorage;
+  readonly classNames: boolean;
+  readonly calibrated: boolean;
+  readonly summary: string;
+}
+
+/**
+ * Describes a file by its header, however large it is.
+ *
+ * @throws OneLogitError `ERR_ONELOGIT_FILE` or `ERR_ONELOGIT_FORMAT` naming the file
+ */
+export async function describeModelFile(path: string): Promise<ModelFileDescription> {
+  return withModelFile(path, (file) => {
+    const metadata = readMetadata(file.metadata, path);
+    const { layers } = metadata;
+    const described = file.describe({ inputShape: metadata.inputShape, layers, seed: metadata.seed });
+    const last = layers.findLastIndex((layer) => layer.type === 'dense');
+    const weight = `${tensorPrefix(layers[last] as Layer, last)}weight`;
+    const { shape } = described.tensors.find(({ name }) => name === weight) as NativeTensor;
+    const [classes, features] = shape as [number, number];
+    return {
+      metadata,
+      classes,
+      features,
+      parameters: described.tensors.reduce((sum, { shape, trainable }) => (trainable ? sum + shapeSize(shape) : sum), 0),
+      storage: described.storage,
+      classNames: classNamesOf(file, classes, path) !== null,
+      calibrated: described.calibrated,
+      summary: summaryOf(layers, described),
+    };
   });
 }
 

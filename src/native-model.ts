@@ -6,6 +6,7 @@ import type { Precision } from './device.js';
 import type { HeadMemory } from './head-memory.js';
 import type { Layer } from './layers/index.js';
 import type { Loss } from './losses.js';
+import type { ClassStorage } from './native-classifier.js';
 import type { Optimizer } from './optimizers.js';
 import type { Preprocessing } from './preprocessing.js';
 import type { Schedule } from './schedules.js';
@@ -167,6 +168,15 @@ export interface NativeModel {
   dispose(): void;
 }
 
+/** What a file holds, by its header. */
+export interface NativeFileDescription {
+  tensors: NativeTensor[];
+  outputShapes: number[][];
+  /** Of the class matrix. */
+  storage: ClassStorage;
+  calibrated: boolean;
+}
+
 /** A model file, opened and its header checked. */
 export interface NativeModelFile {
   /** The JSON under 'onelogit', if there is one. */
@@ -175,6 +185,8 @@ export interface NativeModelFile {
   classNames?: NativeNames;
   /** Builds the model and reads its tensors; they are checked before any memory is taken. */
   load(spec: NativeModelSpec): Promise<NativeModel>;
+  /** Reads no tensor. */
+  describe(spec: Pick<NativeModelSpec, 'inputShape' | 'layers' | 'seed'>): NativeFileDescription;
   /** Whatever is being loaded goes on. */
   close(): void;
 }

@@ -1,6 +1,6 @@
 /** The table that {@link Model.summary} returns. */
 import { hasTensors, inputsOf, type Layer, tensorPrefix } from './layers/index.js';
-import type { NativeModel, NativeTensor } from './native-model.js';
+import type { NativeTensor } from './native-model.js';
 import { shapeSize } from './shape.js';
 
 interface Column {
@@ -9,8 +9,17 @@ interface Column {
   align: 'left' | 'right';
 }
 
-export function summaryOf(layers: readonly Layer[], native: NativeModel): string {
-  const parameters = parametersByPrefix(native.tensors);
+/** What a model is made of, or a file says that it is. */
+export interface SummarySource {
+  readonly tensors: readonly NativeTensor[];
+  /** Shape of one example after each layer. */
+  readonly outputShapes: readonly (readonly number[])[];
+  /** Where a model computes; absent for a file. */
+  readonly device?: string;
+}
+
+export function summaryOf(layers: readonly Layer[], source: SummarySource): string {
+  const parameters = parametersByPrefix(source.tensors);
   const counts = layers.map((layer, index) => parameters.get(tensorPrefix(layer, index)) ?? 0);
   const isFrozen = (layer: Layer) => hasTensors(layer) && layer.frozen === true;
   const column = (title: string, align: Column['align'], cell: (layer: Layer, index: number) => string): Column => ({
@@ -23,14 +32,14 @@ export function summaryOf(layers: readonly Layer[], native: NativeModel): string
     column('layer', 'left', described),
     ...ifAny(column('name', 'left', (layer) => (hasTensors(layer) && layer.name) || '')),
     ...ifAny(column('inputs', 'left', (layer, index) => (layer.inputs ? inputsOf(layer, index).map(inputName).join(', ') : ''))),
-    column('output', 'left', (_, index) => (native.outputShapes[index] as number[]).join(' × ')),
+    column('output', 'left', (_, index) => (source.outputShapes[index] as number[]).join(' × ')),
     column('parameters', 'right', (_, index) => (counts[index] as number).toLocaleString('en')),
     ...ifAny(column('', 'left', (layer) => (isFrozen(layer) ? 'frozen' : ''))),
   ];
   const total = counts.reduce((sum, count) => sum + count, 0);
   const frozen = counts.reduce((sum, count, index) => (isFrozen(layers[index] as Layer) ? sum + count : sum), 0);
   const trainable = `${(total - frozen).toLocaleString('en')} trainable parameters${frozen > 0 ? ` of ${total.toLocaleString('en')}` : ''}`;
-  return [...lines(columns), `${trainable} on ${native.device}`].join('\n');
+  return [...lines(columns), source.device === undefined ? trainable : `${trainable} on ${source.device}`].join('\n');
 }
 
 /** 'conv2d 7×7/2': the type, and where there are windows their pixels and what they move by, if it is not one pixel. */

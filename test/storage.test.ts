@@ -142,6 +142,25 @@ describe('onelogit convert', () => {
     expect((await SingleLogitClassifier.load(out)).storage).toBe('int8');
   });
 
+  it.each(['float32', 'bfloat16', 'int8'] as const)('writes what info describes: %s', async (storage) => {
+    const out = join(directory, `described-${storage}.safetensors`);
+    await runCli(['convert', file, '--storage', storage, '--out', out]);
+    const { model } = JSON.parse((await runCli(['info', out, '--json'])).stdout) as { model: Record<string, unknown> };
+    const { parameters } = JSON.parse((await runCli(['info', file, '--json'])).stdout).model;
+    expect(model).toMatchObject({ path: out, storage, classes: 12, features: 61, parameters, calibrated: false });
+    expect((await runCli(['info', out])).stdout).toContain(`storage     ${storage}, of the class matrix of 12 × 61`);
+  });
+
+  it('has info say what is wrong with a file whose tensors are not those of its layers', async () => {
+    const broken = join(directory, 'described-broken.safetensors');
+    const bytes = await readFile(file);
+    const at = bytes.indexOf('.weight"');
+    await writeFile(broken, Buffer.concat([bytes.subarray(0, at), Buffer.from('.wEight"'), bytes.subarray(at + 8)]));
+    const { code, stderr } = await runCli(['info', broken]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(broken);
+  });
+
   it.each([
     [['convert', 'x', '--out', 'y'], /--storage/],
     [['convert', 'x', '--storage', 'int8'], /--out/],

@@ -14,8 +14,6 @@
 namespace onelogit::addon {
 namespace {
 
-constexpr const char* thresholds_name = "thresholds";
-
 Napi::Float32Array float32_to_javascript(Napi::Env env, const std::vector<float>& values) {
   Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
   if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(float));
@@ -122,7 +120,7 @@ Napi::Value save_job(const Napi::CallbackInfo& info, const std::shared_ptr<Score
                      }
                      const std::vector<float>& thresholds = calibrated ? *calibrated : generation->thresholds;
                      if (!thresholds.empty())
-                       tensors.push_back({thresholds_name,
+                       tensors.push_back({thresholds_tensor,
                                           "F32",
                                           {static_cast<std::int64_t>(thresholds.size())},
                                           [&thresholds](const auto& sink) {
@@ -312,7 +310,7 @@ Napi::Value classifier_of(const Napi::CallbackInfo& info) {
 
 // float32[k], or nothing if the file has none.
 std::vector<float> read_thresholds(const SafetensorsFile& file, std::int64_t classes) {
-  const TensorEntry* entry = file.find(thresholds_name);
+  const TensorEntry* entry = file.find(thresholds_tensor);
   if (entry == nullptr) return {};
   if (entry->dtype != "F32" || entry->shape != Shape{classes})
     throw Error(ErrorKind::operation, "ERR_ONELOGIT_FORMAT",

@@ -10,6 +10,10 @@
 namespace onelogit::addon {
 
 struct Scorer;
+
+// k float32 in the file of a classifier that was calibrated.
+inline constexpr const char* thresholds_tensor = "thresholds";
+
 // calibrate(source, 'recall' | 'precision', value) → { promise, cancel() }; the thresholds are this classifier's from
 // then on.
 Napi::Value calibrate_job(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer);

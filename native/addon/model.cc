@@ -91,26 +91,13 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
   }
 
   Napi::Value tensors(const Napi::CallbackInfo& info) {
-    return call(info, [&]() -> Napi::Value {
-      const auto& tensors = model()->constant().tensors();
-      const Napi::Array result = Napi::Array::New(info.Env(), tensors.size());
-      for (std::uint32_t i = 0; i < tensors.size(); ++i) {
-        const Napi::Object object = Napi::Object::New(info.Env());
-        object.Set("name", tensors[i].name);
-        object.Set("shape", shape_to_javascript(info.Env(), tensors[i].shape));
-        object.Set("trainable", tensors[i].trainable);
-        result.Set(i, object);
-      }
-      return result;
-    });
+    return call(info,
+                [&]() -> Napi::Value { return tensors_to_javascript(info.Env(), model()->constant().tensors()); });
   }
 
   Napi::Value layer_shapes(const Napi::CallbackInfo& info) {
     return call(info, [&]() -> Napi::Value {
-      const std::vector<Shape> shapes = output_shapes(model()->constant().spec());
-      const Napi::Array result = Napi::Array::New(info.Env(), shapes.size());
-      for (std::uint32_t i = 0; i < shapes.size(); ++i) result.Set(i, shape_to_javascript(info.Env(), shapes[i]));
-      return result;
+      return shapes_to_javascript(info.Env(), output_shapes(model()->constant().spec()));
     });
   }
 

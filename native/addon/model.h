@@ -65,6 +65,9 @@ Preprocessing preprocessing_from_javascript(const Napi::Object& object);
 // Shape of one example after each layer. Allocates no tensors.
 std::vector<Shape> output_shapes(const ModelSpec& spec);
 Napi::Array shape_to_javascript(Napi::Env env, const Shape& shape);
+Napi::Array shapes_to_javascript(Napi::Env env, const std::vector<Shape>& shapes);
+// [{ name, shape, trainable }]
+Napi::Array tensors_to_javascript(Napi::Env env, const std::vector<NamedTensor>& tensors);
 
 // The tensors of class names in a file: their UTF-8, and k + 1 offsets into it.
 inline constexpr const char* name_bytes_tensor = "class_names.bytes";

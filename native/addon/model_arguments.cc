@@ -141,4 +141,22 @@ Napi::Array shape_to_javascript(Napi::Env env, const Shape& shape) {
   return array;
 }
 
+Napi::Array shapes_to_javascript(Napi::Env env, const std::vector<Shape>& shapes) {
+  const Napi::Array array = Napi::Array::New(env, shapes.size());
+  for (std::uint32_t i = 0; i < shapes.size(); ++i) array.Set(i, shape_to_javascript(env, shapes[i]));
+  return array;
+}
+
+Napi::Array tensors_to_javascript(Napi::Env env, const std::vector<NamedTensor>& tensors) {
+  const Napi::Array array = Napi::Array::New(env, tensors.size());
+  for (std::uint32_t i = 0; i < tensors.size(); ++i) {
+    const Napi::Object object = Napi::Object::New(env);
+    object.Set("name", tensors[i].name);
+    object.Set("shape", shape_to_javascript(env, tensors[i].shape));
+    object.Set("trainable", tensors[i].trainable);
+    array.Set(i, object);
+  }
+  return array;
+}
+
 }  // namespace onelogit::addon

@@ -5,6 +5,7 @@
 #include "addon/classifier.h"
 #include "addon/model.h"
 #include "format/safetensors.h"
+#include "head/classifier_weights.h"
 #include "head/shared_weights.h"
 #include "model/model_file.h"
 
@@ -74,6 +75,18 @@ Napi::Value load(const Napi::CallbackInfo& info, const std::shared_ptr<OpenedFil
   });
 }
 
+// describe({ inputShape, layers, seed }) → { tensors, outputShapes, storage, calibrated }
+Napi::Value describe(const Napi::CallbackInfo& info, const std::shared_ptr<OpenedFile>& opened) {
+  const ModelSpec spec = model_spec_from_javascript(info[0].ToObject());
+  const ClassStorage storage = check_classifier_file(opened->file, spec);
+  const Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("tensors", tensors_to_javascript(info.Env(), planned_tensors(spec)));
+  result.Set("outputShapes", shapes_to_javascript(info.Env(), output_shapes(spec)));
+  result.Set("storage", std::string(storage_name(storage)));
+  result.Set("calibrated", opened->file.find(thresholds_tensor) != nullptr);
+  return result;
+}
+
 Napi::Value to_javascript(Napi::Env env, const std::shared_ptr<OpenedFile>& opened) {
   const Napi::Object result = Napi::Object::New(env);
   const auto& metadata = opened->file.metadata();
@@ -93,6 +106,7 @@ Napi::Value to_javascript(Napi::Env env, const std::shared_ptr<OpenedFile>& open
                }));
   };
   method("load", load);
+  method("describe", describe);
   method("loadClassifier", [](const Napi::CallbackInfo& info, const std::shared_ptr<OpenedFile>& from) {
     return load_classifier(info, std::shared_ptr<const SafetensorsFile>(from, &from->file), from->order);
   });

@@ -135,16 +135,28 @@ void check_classifier_tensors(const SafetensorsFile& file, const std::vector<Nam
   check_no_other_tensors(file, all);
 }
 
+// "3.", what the names of the last dense layer's tensors begin with.
+std::string head_prefix(const ModelSpec& spec) {
+  const std::size_t last = last_dense_layer(spec);
+  return tensor_prefix(spec.layers[last], last) + ".";
+}
+
 }  // namespace
+
+ClassStorage check_classifier_file(const SafetensorsFile& file, const ModelSpec& spec) {
+  const std::string weight = head_prefix(spec) + "weight";
+  check_classifier_tensors(file, planned_tensors(spec), weight);
+  return storage_of(*file.find(weight));
+}
 
 std::shared_ptr<const ClassifierWeights> ClassifierWeights::load(std::shared_ptr<const SafetensorsFile> file,
                                                                  const ModelSpec& spec,
                                                                  const Preprocessing& preprocessing, Backend& backend,
                                                                  const Keeping& keeping) {
   const std::size_t last = last_dense_layer(spec);
-  const std::string prefix = tensor_prefix(spec.layers[last], last) + ".";
+  const std::string prefix = head_prefix(spec);
   // A file whose layers claim more than its tensors hold must not make us ask for that much memory.
-  check_classifier_tensors(*file, planned_tensors(spec), prefix + "weight");
+  check_classifier_file(*file, spec);
   Trunk trunk(spec, preprocessing, backend, [&](const NamedTensor& tensor) { read_tensors(*file, {tensor}, backend); });
   const TensorEntry& weight = *file->find(prefix + "weight");
   const TensorEntry* const bias = spec.layers[last].bias ? file->find(prefix + "bias") : nullptr;

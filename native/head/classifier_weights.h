@@ -14,6 +14,10 @@
 
 namespace onelogit {
 
+// How a model file has its class matrix stored; nothing but its header is read. Throws ERR_ONELOGIT_FORMAT unless it
+// has the tensors of these layers and no others.
+ClassStorage check_classifier_file(const SafetensorsFile& file, const ModelSpec& spec);
+
 // Immutable, and shared by whoever uses it: scorers of several threads, jobs that run.
 class ClassifierWeights {
  public:

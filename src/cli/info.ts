@@ -1,6 +1,6 @@
 /** `onelogit info`: what a model file holds, or what this machine offers. */
 import type { BackendInfo } from '../backend.js';
-import type { Loss } from '../losses.js';
+import type { ModelFileDescription } from '../model-file.js';
 import { defineCommand } from './command.js';
 import { count } from './output.js';
 
@@ -19,11 +19,15 @@ export const command = defineCommand(
     ],
   },
   async ({ positionals: [path], output }) => {
-    const [{ backendInfo }, { describeMachine }] = await Promise.all([import('../index.js'), import('../machine.js')]);
+    const [{ backendInfo }, { describeMachine }, { describeModelFile }] = await Promise.all([
+      import('../index.js'),
+      import('../machine.js'),
+      import('../model-file.js'),
+    ]);
     const backend = backendInfo();
     const machine = describeMachine();
-    const model = path === undefined ? undefined : await describeModel(path);
-    output.result({ ...backend, machine, ...(model === undefined ? {} : { model }) }, () => {
+    const model = path === undefined ? undefined : { path, ...(await describeModelFile(path)) };
+    output.result({ ...backend, machine, ...(model === undefined ? {} : { model: modelJson(model) }) }, () => {
       const { cpu, cuda } = backend;
       const lines: [string, string][] = [
         ['onelogit', `${backend.version}, Node ${machine.node}, ${machine.system}`],
@@ -47,64 +51,27 @@ function columns(lines: readonly (readonly [string, string])[]): string {
   return lines.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
 }
 
-interface ModelDescription {
-  path: string;
-  inputShape: readonly number[];
-  classes: number;
-  features: number;
-  parameters: number;
-  layers: readonly object[];
-  summary: string;
-  loss: Loss | null;
-  aligned: boolean | null;
-  biasInit: string | null;
-  preprocessing: unknown;
-  split: { fraction: number; seed: number; length: number } | null;
-  classNames: boolean;
-  calibrated: boolean;
+type DescribedModel = ModelFileDescription & { path: string };
+
+function modelJson({ path, metadata, ...described }: DescribedModel) {
+  const { inputShape, layers, loss, biasInit, preprocessing, split } = metadata;
+  return { path, inputShape, ...described, layers, loss, aligned: loss?.aligned ?? null, biasInit, preprocessing, split };
 }
 
-async function describeModel(path: string): Promise<ModelDescription> {
-  const { Model, SingleLogitClassifier } = await import('../index.js');
-  const model = await Model.load(path);
-  const classifier = await SingleLogitClassifier.load(path);
-  try {
-    const { inputShape, classes, features, parameterCount, layers, loss, biasInit, preprocessing, split } = model;
-    return {
-      path,
-      inputShape,
-      classes,
-      features,
-      parameters: parameterCount,
-      layers,
-      summary: model.summary(),
-      loss,
-      aligned: loss?.aligned ?? null,
-      biasInit,
-      preprocessing,
-      split,
-      classNames: classifier.classNames !== null,
-      calibrated: classifier.thresholds !== null,
-    };
-  } finally {
-    model.dispose();
-    classifier.dispose();
-  }
-}
-
-function modelText(model: ModelDescription): string {
-  const { loss, split } = model;
+function modelText(model: DescribedModel): string {
+  const { loss, split, inputShape } = model.metadata;
   const lossText =
     loss === null
       ? 'not trained here'
       : `${loss.name}${Object.entries(loss)
           .filter(([name]) => name !== 'name' && name !== 'aligned')
           .map(([name, value]) => `, ${name} ${value}`)
-          .join('')}; ${model.aligned ? 'aligned with logit separation' : 'not aligned with logit separation: one logit tells less'}`;
+          .join('')}; ${loss.aligned ? 'aligned with logit separation' : 'not aligned with logit separation: one logit tells less'}`;
   const facts = columns([
     ['model', model.path],
-    ['answers', `${count(model.classes)} classes${model.classNames ? ', with names' : ''}, from ${model.inputShape.join(' × ')} inputs`],
+    ['answers', `${count(model.classes)} classes${model.classNames ? ', with names' : ''}, from ${inputShape.join(' × ')} inputs`],
     ['parameters', count(model.parameters)],
+    ['storage', `${model.storage}, of the class matrix of ${count(model.classes)} × ${count(model.features)}`],
     ['loss', lossText],
     ['validation', split === null ? 'none set aside' : `${split.fraction} of ${count(split.length)} examples, seed ${split.seed}`],
     ['thresholds', model.calibrated ? `${count(model.classes)}` : 'none (onelogit calibrate finds them)'],
