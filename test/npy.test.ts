@@ -21,7 +21,7 @@ function npy(header: string, data: Uint8Array, major = 1): Uint8Array {
 
 const header = (descr: string, shape: string, fortran = 'False') =>
   `{'descr': '${descr}', 'fortran_order': ${fortran}, 'shape': ${shape}, }`;
-const bytesOf = (array: Float32Array | Int32Array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+const bytesOf = (array: Float32Array | Int32Array | BigInt64Array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
 describe('parseNpy', () => {
   it('reads float32, uint8 and int32 arrays of any number of dimensions', () => {
@@ -35,6 +35,20 @@ describe('parseNpy', () => {
     expect(parseNpy(npy(header('<i4', '(1, 2, 1)'), bytesOf(integers)))).toEqual({ shape: [1, 2, 1], data: integers });
     expect(parseNpy(npy(header('<f4', '()'), bytesOf(new Float32Array([7]))))).toEqual({ shape: [], data: new Float32Array([7]) });
     expect(parseNpy(npy(header('<f4', '(0, 5)'), new Uint8Array()))).toEqual({ shape: [0, 5], data: new Float32Array() });
+  });
+
+  it('reads int64, which NumPy makes of Python integers, where int32 holds it', () => {
+    const fits = [0n, -1n, 5n, 2n ** 31n - 1n, -(2n ** 31n)];
+    const file = (values: bigint[]) => npy(header('<i8', `(${values.length},)`), bytesOf(BigInt64Array.from(values)));
+    expect(parseNpy(file(fits))).toEqual({ shape: [5], data: Int32Array.from(fits.map(Number)) });
+    for (const value of [2n ** 31n, -(2n ** 31n) - 1n, 2n ** 32n, 2n ** 63n - 1n, -(2n ** 63n)])
+      expect(() => parseNpy(file([7n, value]), 'y.npy')).toThrow(
+        expect.objectContaining({
+          code: 'ERR_ONELOGIT_FORMAT',
+          message: expect.stringContaining(`y.npy but received ${value} at index 1`),
+        }),
+      );
+    expect(() => parseNpy(npy(header('<i8', '(2,)'), new Uint8Array(8)))).toThrow('16 bytes');
   });
 
   it('reads versions 1, 2 and 3, keys in any order and either quote', () => {

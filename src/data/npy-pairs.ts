@@ -37,7 +37,7 @@ async function readLabels(path: string): Promise<Int32Array> {
   const { shape, data } = await readNpy(path);
   if (shape.length !== 1 && !(shape.length === 2 && shape[1] === 1))
     throw formatError('one axis of labels', path, `shape (${shape.join(', ')})`);
-  if (data instanceof Float32Array) throw formatError('labels that are integers (int32 or uint8)', path, 'float32');
+  if (data instanceof Float32Array) throw formatError('labels that are integers (int64, int32 or uint8)', path, 'float32');
   const labels = integersOf(data.length);
   labels.set(data);
   checkRange(labels, 'labels', path);

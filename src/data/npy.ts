@@ -1,11 +1,11 @@
 /**
  * Reads NumPy's .npy files (format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): what
- * `numpy.save` writes for a C-ordered array of float32, uint8 or int32. A file is hostile until shown otherwise.
+ * `numpy.save` writes for a C-ordered array of float32, uint8, int32 or int64. A file is hostile until shown otherwise.
  */
 import { readFile } from 'node:fs/promises';
 import { OneLogitError } from '../errors.js';
 
-/** A C-ordered array: `data` holds the product of `shape` elements, row-major. */
+/** A C-ordered array: `data` holds the product of `shape` elements, row-major; those of int64 as int32. */
 export interface NpyArray {
   shape: number[];
   data: Float32Array | Uint8Array | Int32Array;
@@ -15,6 +15,7 @@ const elementTypes = {
   '<f4': Float32Array,
   '|u1': Uint8Array,
   '<i4': Int32Array,
+  '<i8': Int32Array, // NumPy's own integers: two of these each
 } as const;
 
 function formatError(expected: string, name: string, received: string): OneLogitError {
@@ -25,6 +26,20 @@ function formatError(expected: string, name: string, received: string): OneLogit
 function printable(text: string): string {
   const safe = text.replace(/[^\x20-\x7e]/g, '?');
   return safe.length > 60 ? `'${safe.slice(0, 57)}…'` : `'${safe}'`;
+}
+
+/** int64 as int32: halves are [low, high], and a number that fits has a high half that only repeats its sign. */
+function narrowed(halves: Int32Array, name: string): Int32Array {
+  const result = new Int32Array(halves.length / 2);
+  for (let i = 0; i < result.length; i++) {
+    const low = halves[2 * i] as number;
+    if (halves[2 * i + 1] !== low >> 31) {
+      const value = new BigInt64Array(halves.buffer)[i];
+      throw formatError('int64 numbers between -2^31 and 2^31 - 1', name, `${value} at index ${i}`);
+    }
+    result[i] = low;
+  }
+  return result;
 }
 
 /** The header is a Python dictionary literal with exactly these keys, in any order. */
@@ -63,8 +78,8 @@ function parseShape(tuple: string, fail: () => OneLogitError): number[] {
  * The array in the bytes of a .npy file.
  * @param bytes The whole file.
  * @param name What to call it in errors.
- * @throws OneLogitError `ERR_ONELOGIT_FORMAT`: not a .npy file, another element type or order, or a length that its header
- *   does not announce.
+ * @throws OneLogitError `ERR_ONELOGIT_FORMAT`: not a .npy file, another element type or order, an int64 that is no int32, or a
+ *   length that its header does not announce.
  */
 export function parseNpy(bytes: Uint8Array, name = 'the .npy data'): NpyArray {
   const magic = '\x93NUMPY';
@@ -80,14 +95,20 @@ export function parseNpy(bytes: Uint8Array, name = 'the .npy data'): NpyArray {
   const { descr, fortranOrder, shape } = parseHeader(new TextDecoder('latin1').decode(bytes.subarray(start, start + headerLength)), name);
   const ElementArray = Object.hasOwn(elementTypes, descr) ? elementTypes[descr as keyof typeof elementTypes] : undefined;
   if (!ElementArray)
-    throw formatError("float32 ('<f4'), uint8 ('|u1') or int32 ('<i4')", name, `${printable(descr)}; convert with array.astype('float32')`);
+    throw formatError(
+      "float32 ('<f4'), uint8 ('|u1'), int32 ('<i4') or int64 ('<i8')",
+      name,
+      `${printable(descr)}; convert with array.astype('float32')`,
+    );
   if (fortranOrder) throw formatError('C order', name, 'Fortran order; convert with numpy.ascontiguousarray(array)');
   const length = shape.reduce((product, size) => product * size, 1);
   const received = bytes.length - start - headerLength;
-  if (length * ElementArray.BYTES_PER_ELEMENT !== received)
-    throw formatError(`${length * ElementArray.BYTES_PER_ELEMENT} bytes for the shape (${shape.join(', ')})`, name, `${received}`);
+  const wide = descr === '<i8';
+  const announced = length * ElementArray.BYTES_PER_ELEMENT * (wide ? 2 : 1);
+  if (announced !== received) throw formatError(`${announced} bytes for the shape (${shape.join(', ')})`, name, `${received}`);
   // A copy: the elements need not be aligned in the file, and the caller owns what it gets. (Buffer's slice would be a view.)
-  return { shape, data: new ElementArray(new Uint8Array(bytes.subarray(start + headerLength)).buffer) };
+  const data = new ElementArray(new Uint8Array(bytes.subarray(start + headerLength)).buffer);
+  return { shape, data: wide ? narrowed(data as Int32Array, name) : data };
 }
 
 /**
