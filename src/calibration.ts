@@ -1,6 +1,6 @@
 /** Thresholds over many examples: what {@link SingleLogitClassifier.calibrate} and `evaluateThresholds` take and give. */
 import { checkNumber, checkOptions } from './check.js';
-import { rangeError, typeError } from './errors.js';
+import { OneLogitError, rangeError, typeError } from './errors.js';
 import { checkSignal } from './job.js';
 
 /** Options of {@link SingleLogitClassifier.calibrate}: exactly one of `recall` and `precision`. */
@@ -22,6 +22,37 @@ export interface Calibration {
   readonly classesWithFallback: number;
   /** Of those, the classes without any example. */
   readonly classesWithoutPositives: number;
+}
+
+/** What thresholds were chosen by. */
+export interface CalibrationRecord {
+  /** The share asked for: one of the two. */
+  readonly recall?: number;
+  readonly precision?: number;
+  /** How many examples of each class there were. */
+  readonly examples: Int32Array;
+}
+
+/**
+ * The fewest examples with which a class has a threshold of its own, ⌈v/(1 − v)⌉ for the wanted value v (native/head/calibration.h): with
+ * fewer it leans on all classes together.
+ */
+export function examplesNeeded({ recall, precision }: CalibrationRecord): number {
+  const value = (recall ?? precision)!;
+  return Math.max(1, Math.ceil(value / (1 - value) - 1e-9));
+}
+
+/** What a file keeps of a target, and reads again. */
+export const targetToJson = ({ measure, value }: Target): string => JSON.stringify({ [measure]: value });
+
+/** @throws OneLogitError `ERR_ONELOGIT_FORMAT` for anything that {@link targetToJson} does not write */
+export function checkRecord({ target, examples }: { target: string; examples: Int32Array }): CalibrationRecord {
+  try {
+    const { measure, value } = checkTarget(JSON.parse(target), 'onelogit_calibration', true).target!;
+    return { [measure]: value, examples };
+  } catch (cause) {
+    throw new OneLogitError('ERR_ONELOGIT_FORMAT', `${(cause as Error).message} (in the metadata of a calibrated model)`, { cause });
+  }
 }
 
 /** What {@link SingleLogitClassifier.evaluateThresholds} resolves to. Matches are (example, class) pairs whose logit reaches the threshold. */

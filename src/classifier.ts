@@ -1,7 +1,16 @@
 /** {@link SingleLogitClassifier}: does this example belong to class c? One logit answers, and only that one is computed. */
 import { warnUnlessAligned } from './alignment.js';
 import { BoundInput, type BoundOwner, disposedError, notCalibratedError } from './bound-input.js';
-import { type CalibrateOptions, type Calibration, checkTarget, type Target, type ThresholdReport } from './calibration.js';
+import {
+  type CalibrateOptions,
+  type Calibration,
+  type CalibrationRecord,
+  checkRecord,
+  checkTarget,
+  type Target,
+  type ThresholdReport,
+  targetToJson,
+} from './calibration.js';
 import { checkBoolean, checkOneOf, checkOptions, checkString, describe, typedArrayLength } from './check.js';
 import { decodeNames, fromNativeNames } from './class-names.js';
 import { type ClassifierParts, classifierFromFile, classifierFromModel } from './classifier-source.js';
@@ -284,7 +293,9 @@ export class SingleLogitClassifier {
     this.#checkUse(what);
     const { target, signal } = checkTarget(options, what, true);
     const { measure, value } = target as Target;
-    const result = await this.#overDataset(dataset, what, signal, (native, source) => native.calibrate(source, measure, value));
+    const result = await this.#overDataset(dataset, what, signal, (native, source) =>
+      native.calibrate(source, measure, value, targetToJson({ measure, value })),
+    );
     warnUnlessAligned(this.#current().metadata.loss);
     return {
       classes: this.classes,
@@ -325,6 +336,13 @@ export class SingleLogitClassifier {
   get thresholds(): Float32Array | null {
     this.#checkUse('thresholds');
     return this.#parts.native.thresholds() ?? null;
+  }
+
+  /** What the thresholds were chosen by; null before calibration, and for files of versions that did not record it. */
+  get calibration(): CalibrationRecord | null {
+    this.#checkUse('calibration');
+    const record = this.#parts.native.calibration();
+    return record === undefined ? null : checkRecord(record);
   }
 
   /**

@@ -61,6 +61,8 @@ export interface NativeClassifier {
   storage(): ClassStorage;
   /** A copy; undefined before calibration. */
   thresholds(): Float32Array | undefined;
+  /** What they were chosen by; undefined before calibration, and for files that do not record it. */
+  calibration(): { target: string; examples: Int32Array } | undefined;
   classNames(): NativeNames | undefined;
   score(input: Inputs, classId: number): number | undefined;
   /** Faster; the caller has looked at the type. Undefined also where only the others answer. */
@@ -75,8 +77,8 @@ export interface NativeClassifier {
   /** These copy their inputs. */
   scoreBatchAsync(inputs: Inputs, classId: number): Promise<Float32Array>;
   bindAsync(input: Inputs): Promise<NativeBound>;
-  /** The thresholds are in use when it is done. */
-  calibrate(source: NativeSource, measure: 'recall' | 'precision', value: number): NativeJob<NativeCalibration>;
+  /** The thresholds are in use when it is done. `record` is kept with them. */
+  calibrate(source: NativeSource, measure: 'recall' | 'precision', value: number, record: string): NativeJob<NativeCalibration>;
   evaluateThresholds(
     source: NativeSource,
     measure: 'recall' | 'precision' | undefined,

@@ -30,11 +30,19 @@ describe('save', () => {
     // Onto the file that it came from, which stays whole.
     await classifier.save(file('plain'));
     const after = await readSafetensorsHeader(file('plain'));
-    expect(after.metadata).toEqual(before.metadata);
-    expect(after.tensors.map(({ name }) => name).sort()).toEqual([...before.tensors.map(({ name }) => name), 'thresholds'].sort());
+    expect(after.metadata).toEqual({ ...before.metadata, onelogit_calibration: '{"recall":0.9}' });
+    expect(after.tensors.map(({ name }) => name).sort()).toEqual(
+      [...before.tensors.map(({ name }) => name), 'thresholds', 'thresholds.examples'].sort(),
+    );
     expect(await readSafetensorsTensor(file('plain'), 'thresholds')).toEqual(classifier.thresholds);
     const again = await SingleLogitClassifier.load(file('plain'));
     expect(again.thresholds).toEqual(classifier.thresholds);
+    expect(again.calibration).toEqual(classifier.calibration);
+    expect(again.calibration).toEqual({
+      recall: 0.9,
+      examples: Int32Array.from({ length: data.classes }, (_, c) => data.labels.filter((label) => label === c).length),
+    });
+    expect(slc.calibration).toBeNull();
     expect(again.matches(example(1), 1)).toBe(classifier.matches(example(1), 1));
     expect(again.loss!.name).toBe('batch-cross-entropy');
     expect(again.split).toEqual(model.split);

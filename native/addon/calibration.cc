@@ -95,26 +95,30 @@ Napi::Value calibrate_job(const Napi::CallbackInfo& info, const std::shared_ptr<
   Sources sources;
   auto source = source_of(sources, info[0], *generation->weights);
   const CalibrationTarget target = target_of(info[1], info[2], what).value();
+  auto record = std::make_shared<CalibrationRecord>();
+  record->target = info[3].ToString().Utf8Value();
   std::vector<Napi::ObjectReference> keep;
   keep.push_back(Napi::Persistent(owner_of(info.Env(), *scorer)));
   return job_to_javascript(
       info.Env(), start_job(
                       info.Env(),
-                      [generation, source, target, what, scorer = scorer.get()](Job& job) mutable -> Finish {
+                      [generation, source, target, record, what, scorer = scorer.get()](Job& job) mutable -> Finish {
                         const ClassifierWeights& weights = *generation->weights;
                         const Labelled labelled = read_features(weights.trunk(), *source, what, job.cancelled);
                         source.reset();
                         auto result = std::make_shared<Calibration>(calibrate(
                             weights.matrix(), labelled.features.data(), labelled.labels, target, &job.cancelled));
                         if (result->thresholds.empty()) throw_cancelled(what);
-                        return [result, generation, scorer](Napi::Env env) {
+                        record->examples.resize(static_cast<std::size_t>(weights.matrix().classes()));
+                        for (const std::int32_t label : labelled.labels) ++record->examples[label];
+                        return [result, record, generation, scorer](Napi::Env env) {
                           // Nobody can ask a classifier that was disposed of meanwhile.
                           if (!scorer->ready()) return calibration_to_javascript(env, *result);
                           if (scorer->now->generation != generation)
                             throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOADED",
                                         "Expected the same weights at the end of calibrate as at its beginning but "
                                         "received others by reload: calibrate again");
-                          scorer->now->use(std::move(result->thresholds));
+                          scorer->now->use(std::move(result->thresholds), std::move(*record));
                           return calibration_to_javascript(env, *result);
                         };
                       },

@@ -14,6 +14,10 @@
 namespace onelogit::addon {
 namespace {
 
+// What thresholds were chosen by: int32[k], examples of each class, and for what, among the file's metadata.
+constexpr const char* calibration_examples_name = "thresholds.examples";
+constexpr const char* calibration_target_key = "onelogit_calibration";
+
 Napi::Float32Array float32_to_javascript(Napi::Env env, const std::vector<float>& values) {
   Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
   if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(float));
@@ -110,27 +114,37 @@ Napi::Value save_job(const Napi::CallbackInfo& info, const std::shared_ptr<Score
   std::shared_ptr<const std::vector<float>> calibrated;
   if (!scorer->now->calibrated.empty())
     calibrated = std::make_shared<const std::vector<float>>(scorer->now->calibrated);
-  return start_job(info.Env(),
-                   [generation, path, calibrated](Job&) -> Finish {
-                     const ClassifierWeights& weights = *generation->weights;
-                     std::vector<TensorToWrite> tensors = weights.tensors();
-                     if (!weights.has_file()) {  // else they are among the file's
-                       const std::vector<TensorToWrite> names = name_tensors(*generation);
-                       tensors.insert(tensors.end(), names.begin(), names.end());
-                     }
-                     const std::vector<float>& thresholds = calibrated ? *calibrated : generation->thresholds;
-                     if (!thresholds.empty())
-                       tensors.push_back({thresholds_tensor,
-                                          "F32",
-                                          {static_cast<std::int64_t>(thresholds.size())},
-                                          [&thresholds](const auto& sink) {
-                                            sink(thresholds.data(), thresholds.size() * sizeof(float));
-                                          }});
-                     auto entries = weights.metadata();
-                     entries["onelogit"] = generation->metadata;
-                     write_safetensors(path, entries, tensors);
-                     return [](Napi::Env env) { return env.Undefined(); };
-                   })
+  const auto record = std::make_shared<const CalibrationRecord>(scorer->now->calibration());
+  return start_job(
+             info.Env(),
+             [generation, path, calibrated, record](Job&) -> Finish {
+               const ClassifierWeights& weights = *generation->weights;
+               std::vector<TensorToWrite> tensors = weights.tensors();
+               if (!weights.has_file()) {  // else they are among the file's
+                 const std::vector<TensorToWrite> names = name_tensors(*generation);
+                 tensors.insert(tensors.end(), names.begin(), names.end());
+               }
+               const std::vector<float>& thresholds = calibrated ? *calibrated : generation->thresholds;
+               if (!thresholds.empty())
+                 tensors.push_back(
+                     {thresholds_tensor,
+                      "F32",
+                      {static_cast<std::int64_t>(thresholds.size())},
+                      [&thresholds](const auto& sink) { sink(thresholds.data(), thresholds.size() * sizeof(float)); }});
+               auto entries = weights.metadata();
+               entries["onelogit"] = generation->metadata;
+               if (!record->examples.empty()) {
+                 entries[calibration_target_key] = record->target;
+                 tensors.push_back({calibration_examples_name,
+                                    "I32",
+                                    {static_cast<std::int64_t>(record->examples.size())},
+                                    [&record](const auto& sink) {
+                                      sink(record->examples.data(), record->examples.size() * sizeof(std::int32_t));
+                                    }});
+               }
+               write_safetensors(path, entries, tensors);
+               return [](Napi::Env env) { return env.Undefined(); };
+             })
       .promise;
 }
 
@@ -149,6 +163,18 @@ Napi::Value thresholds_of(const Napi::CallbackInfo& info, const std::shared_ptr<
   generation_of(*scorer, "thresholds");
   const std::vector<float>& thresholds = scorer->now->all_thresholds();
   return thresholds.empty() ? info.Env().Undefined() : float32_to_javascript(info.Env(), thresholds);
+}
+// { target, examples }
+Napi::Value calibration_of(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
+  generation_of(*scorer, "calibration");
+  const CalibrationRecord& record = scorer->now->calibration();
+  if (record.examples.empty()) return info.Env().Undefined();
+  Napi::Int32Array examples = Napi::Int32Array::New(info.Env(), record.examples.size());
+  std::copy(record.examples.begin(), record.examples.end(), examples.Data());
+  const Napi::Object object = Napi::Object::New(info.Env());
+  object.Set("target", Napi::String::New(info.Env(), record.target));
+  object.Set("examples", examples);
+  return object;
 }
 Napi::Value names_of(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
   const auto generation = generation_of(*scorer, "classNames");
@@ -217,6 +243,7 @@ Napi::Object classifier_to_javascript(Napi::Env env, const std::shared_ptr<Share
   add("metadata", metadata_of);
   add("storage", storage_of);
   add("thresholds", thresholds_of);
+  add("calibration", calibration_of);
   add("classNames", names_of);
   // The garbage collector should know what this holds back.
   Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
@@ -321,6 +348,20 @@ std::vector<float> read_thresholds(const SafetensorsFile& file, std::int64_t cla
   return thresholds;
 }
 
+// Nothing if the file has thresholds of an earlier version, without it, or none.
+CalibrationRecord read_calibration(const SafetensorsFile& file, std::int64_t classes) {
+  const TensorEntry* entry = file.find(calibration_examples_name);
+  const auto target = file.metadata().find(calibration_target_key);
+  if (entry == nullptr || target == file.metadata().end() || file.find(thresholds_tensor) == nullptr) return {};
+  if (entry->dtype != "I32" || entry->shape != Shape{classes})
+    throw Error(ErrorKind::operation, "ERR_ONELOGIT_FORMAT",
+                "Expected I32 of shape [" + std::to_string(classes) + "] for '" + calibration_examples_name + "' of " +
+                    file.path() + " but received " + entry->dtype + " of shape " + describe_shape(entry->shape));
+  CalibrationRecord record{target->second, std::vector<std::int32_t>(static_cast<std::size_t>(classes))};
+  file.read(*entry, record.examples.data(), 0, record.examples.size() * sizeof(std::int32_t));
+  return record;
+}
+
 }  // namespace
 
 Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<const SafetensorsFile> file,
@@ -346,6 +387,7 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
                    const std::shared_ptr<Backend> backend = placement.backend();
                    generation->weights = ClassifierWeights::load(file, spec, preprocessing, *backend, keeping);
                    generation->thresholds = read_thresholds(*file, generation->weights->matrix().classes());
+                   generation->calibration = read_calibration(*file, generation->weights->matrix().classes());
                    return generation;
                  });
                })

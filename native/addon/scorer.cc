@@ -23,8 +23,9 @@ Scored::Scored(Scorer& of, std::shared_ptr<const Generation> from)
       matrix(&generation->weights->matrix()),
       thresholds(generation->thresholds.empty() ? nullptr : generation->thresholds.data()) {}
 
-void Scored::use(std::vector<float> calibrated_thresholds) {
+void Scored::use(std::vector<float> calibrated_thresholds, CalibrationRecord record) {
   calibrated = std::move(calibrated_thresholds);
+  calibrated_record = std::move(record);
   thresholds = calibrated.data();
 }
 
@@ -34,6 +35,7 @@ void Scored::dispose() {
   thresholds = nullptr;
   generation.reset();
   calibrated = {};
+  calibrated_record = {};
 }
 
 Scorer::Scorer(std::shared_ptr<SharedWeights> weights) : latest(&weights->number()), shared(std::move(weights)) {

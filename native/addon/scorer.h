@@ -27,7 +27,11 @@ struct Scorer;
 // One generation of weights as one classifier answers from it. A bound input holds on to its own, past a reload.
 struct Scored {
   Scored(Scorer& of, std::shared_ptr<const Generation> from);
-  void use(std::vector<float> calibrated_thresholds);
+  void use(std::vector<float> calibrated_thresholds, CalibrationRecord record);
+  // What the thresholds were chosen by.
+  const CalibrationRecord& calibration() const {
+    return calibrated.empty() ? generation->calibration : calibrated_record;
+  }
   // Of each class; empty: not calibrated.
   const std::vector<float>& all_thresholds() const { return calibrated.empty() ? generation->thresholds : calibrated; }
   void dispose();
@@ -38,7 +42,8 @@ struct Scored {
   const ClassMatrix* matrix;
   const float* thresholds;        // null: not calibrated
   std::vector<float> calibrated;  // here, instead of the file's
-  napi_ref holder = nullptr;      // weak: the JavaScript object that bound inputs keep alive, while there is one
+  CalibrationRecord calibrated_record;
+  napi_ref holder = nullptr;  // weak: the JavaScript object that bound inputs keep alive, while there is one
 };
 
 // Used on its environment's JavaScript thread only. Jobs hold the weights, never this. One JavaScript object, `owner`,

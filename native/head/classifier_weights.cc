@@ -251,7 +251,7 @@ std::vector<TensorToWrite> ClassifierWeights::tensors() const {
     matrix_as_in_file = storage_of(weight) == matrix_.storage();
     for (const TensorEntry& entry : file_->tensors()) {
       const bool of_matrix = entry.name == weight_name_ || entry.name == scale_name(weight_name_);
-      if (entry.name != "thresholds" && (matrix_as_in_file || !of_matrix)) result.push_back(copy_of(*file_, entry));
+      if (!entry.name.starts_with("thresholds") && (matrix_as_in_file || !of_matrix)) result.push_back(copy_of(*file_, entry));
     }
   } else {
     for (const HostTensor& tensor : trunk_tensors_)

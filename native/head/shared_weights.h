@@ -13,11 +13,19 @@
 
 namespace onelogit {
 
+// What thresholds were chosen by. It is kept in their file, and tells which classes had too few examples for a
+// threshold of their own.
+struct CalibrationRecord {
+  std::string target;                  // JSON of src/calibration.ts; empty: not known
+  std::vector<std::int32_t> examples;  // of each class; empty: not known
+};
+
 // What a classifier answers from at one time, and all that belongs to it: a score, its threshold and the name of its
 // class are always of the same generation. Immutable once it is shared.
 struct Generation {
   std::shared_ptr<const ClassifierWeights> weights;
   std::vector<float> thresholds;  // of each class; empty: not calibrated
+  CalibrationRecord calibration;  // of these thresholds
   std::string metadata;           // JSON of src/metadata.ts
   // UTF-8 of all class names and k + 1 int64 offsets into it; both empty: no names.
   std::vector<std::byte> name_bytes, name_offsets;
