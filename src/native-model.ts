@@ -129,6 +129,44 @@ export interface NativeEvaluation {
   misordered: number;
   separationHolds: boolean;
   perClass: NativeClassMetrics;
+  /** If asked for. */
+  details?: NativeEvaluationDetails;
+}
+
+/** Scores in each bin: of labels, and of wrong classes. */
+export interface NativeHistogram {
+  trueCounts: Float64Array;
+  falseCounts: Float64Array;
+}
+
+/** From the highest threshold down; counts of what reaches it. */
+export interface NativeCurve {
+  thresholds: Float32Array;
+  truePositives: Float64Array;
+  falsePositives: Float64Array;
+}
+
+/** Examples of class `label` in which class `wrong` has the higher score. */
+export interface NativeConfusion {
+  label: number;
+  wrong: number;
+  examples: number;
+}
+
+/** What a report shows: native/metrics/details.h. */
+export interface NativeEvaluationDetails {
+  edges: Float32Array;
+  pooled: { histogram: NativeHistogram; curve: NativeCurve };
+  /** Of the lowest average precision first. */
+  classes: { class: number; histogram: NativeHistogram; curve: NativeCurve; confusions: NativeConfusion[] }[];
+  confusions: NativeConfusion[];
+  /** Of every class, if thresholds were given. */
+  atThresholds?: { truePositives: Float64Array; falsePositives: Float64Array };
+}
+
+/** `progress` tells which share is done, from 0 to 1. */
+export interface NativeEvaluateJob extends NativeJob<NativeEvaluation> {
+  progress(): number;
 }
 
 export interface NativeEvaluateOptions {
@@ -136,6 +174,9 @@ export interface NativeEvaluateOptions {
   /** Drawn per example; absent: all. */
   negatives?: number;
   seed: number;
+  details?: boolean;
+  /** With `details`: one for each class. */
+  thresholds?: Float32Array;
 }
 
 export interface NativeTensor {
@@ -160,7 +201,7 @@ export interface NativeModel {
   setPreprocessing(preprocessing: Preprocessing): void;
   /** Copies `inputs` and writes `out`, which nobody else may hold. */
   predict(inputs: Inputs, out: Float32Array, output: 'logits' | 'features'): Promise<void>;
-  evaluate(source: NativeSource & { alsoCorrect?: AlsoCorrect }, options: NativeEvaluateOptions): NativeJob<NativeEvaluation>;
+  evaluate(source: NativeSource & { alsoCorrect?: AlsoCorrect }, options: NativeEvaluateOptions): NativeEvaluateJob;
   fit(options: NativeFitOptions): NativeFitJob;
   save(path: string, metadata: string, classNames?: NativeNames): Promise<void>;
   /** Reads tensors of files whose headers have been checked. */

@@ -2,10 +2,12 @@
 //
 // First pass: the n true scores, which are the thresholds of everything (and, for softmax, each example's normaliser).
 // Second pass: every score is counted where it falls among the thresholds of its class and among those of all classes.
+// Third pass, if details are asked for: what needs the range of all scores, or to know which classes are the hardest.
 // Counts are integers: the result does not depend on threads. Examples are taken in the order of their labels, so that
 // the first pass needs few blocks: a block of examples has its labels in one or two blocks of classes.
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <numeric>
 
@@ -26,8 +28,9 @@ const AlsoCorrect none_also_correct;
 
 // What one thread counts. Class thresholds are not in it: a slice has classes of its own, so they are shared.
 struct Tally {
-  std::vector<std::int64_t> wrong;      // per pooled threshold: wrong pairs from it to just below the next
-  std::vector<std::uint8_t> surpassed;  // per example of the block: a wrong class has the larger score
+  std::vector<std::int64_t> wrong;               // per pooled threshold: wrong pairs from it to just below the next
+  std::vector<std::uint8_t> surpassed;           // per example of the block: a wrong class has the larger score
+  float least = INFINITY, greatest = -INFINITY;  // of the wrong scores
   bool nan = false;
 };
 
@@ -37,38 +40,30 @@ class Evaluation {
   std::optional<EvaluationResult> run();
 
  private:
-  struct Block {
-    const std::int64_t* examples;
-    std::int64_t count;    // examples
-    std::int64_t begin;    // first class
-    std::int64_t classes;  // and how many
-    float* scores;         // count×classes
-
-    std::int64_t end() const { return begin + classes; }
-    float* row(std::int64_t r) const { return scores + r * classes; }
-    bool holds(std::int64_t class_id) const { return class_id >= begin && class_id < begin + classes; }
-  };
-
   bool cancelled() const { return options_.cancelled != nullptr && options_.cancelled->load(); }
   // Runs body(examples, count) for every block of examples until it says false; whether it never did.
   bool walk_examples(FunctionRef<bool(const std::int64_t* examples, std::int64_t count)> body);
   // Runs body(block) for every block of classes that `wanted` until cancelled; whether it was not.
   bool walk_classes(const std::int64_t* examples, std::int64_t count,
                     FunctionRef<bool(std::int64_t begin, std::int64_t end)> wanted,
-                    FunctionRef<void(const Block& block)> body);
+                    FunctionRef<void(const ScoreRows& block)> body);
 
   bool find_true_scores();
-  void add_to_normalisers(const Block& block);
+  void add_to_normalisers(const ScoreRows& block);
   void finish_true_scores();
   bool count_scores();
-  void replace_by_probabilities(const Block& block) const;
-  void count_block(const Block& block);
-  void count_row(const Block& block, std::int64_t r, std::int64_t first, std::int64_t last, Tally& tally);
+  // Scores as they are ranked.
+  void finish_scores(const ScoreRows& block) const;
+  void replace_by_probabilities(const ScoreRows& block) const;
+  void count_block(const ScoreRows& block);
+  void count_row(const ScoreRows& block, std::int64_t r, std::int64_t first, std::int64_t last, Tally& tally);
   void count_run(const float* scores, std::int64_t begin, std::int64_t first, std::int64_t last, std::int64_t example,
                  bool& surpassed, Tally& tally);
   void finish_examples(std::int64_t count);
-  void sample_block(const Block& block);
+  void sample_block(const ScoreRows& block);
   EvaluationResult result() const;
+  // Over the same scores once more. Nothing if it was cancelled.
+  std::optional<EvaluationDetails> details(const EvaluationResult& result);
   MacroAverage average(const std::vector<ClassMetrics>& classes, std::int64_t least_positives) const;
 
   ScoreBlocks& blocks_;
@@ -112,13 +107,14 @@ bool Evaluation::walk_examples(FunctionRef<bool(const std::int64_t*, std::int64_
     const std::int64_t count = std::min(options_.block_examples, n_ - first);
     blocks_.choose(order_.data() + first, count);
     if (!body(order_.data() + first, count)) return false;
+    if (options_.examples_done != nullptr) *options_.examples_done += count;
   }
   return true;
 }
 
 bool Evaluation::walk_classes(const std::int64_t* examples, std::int64_t count,
                               FunctionRef<bool(std::int64_t, std::int64_t)> wanted,
-                              FunctionRef<void(const Block&)> body) {
+                              FunctionRef<void(const ScoreRows&)> body) {
   for (std::int64_t begin = 0; begin < k_; begin += options_.block_classes) {
     const std::int64_t classes = std::min(options_.block_classes, k_ - begin);
     if (!wanted(begin, begin + classes)) continue;
@@ -136,7 +132,7 @@ bool Evaluation::find_true_scores() {
         [&](std::int64_t, std::int64_t end) {
           return options_.softmax || (next < count && labels_[examples[next]] < end);
         },
-        [&](const Block& block) {
+        [&](const ScoreRows& block) {
           if (options_.softmax) add_to_normalisers(block);
           for (; next < count && labels_[examples[next]] < block.end(); ++next)
             true_scores_[examples[next]] = block.row(next)[labels_[examples[next]] - block.begin];
@@ -144,7 +140,7 @@ bool Evaluation::find_true_scores() {
   });
 }
 
-void Evaluation::add_to_normalisers(const Block& block) {
+void Evaluation::add_to_normalisers(const ScoreRows& block) {
   parallel_for(block.count, std::max<std::int64_t>(1, 8192 / block.classes), 1, [&](auto first, auto last) {
     for (std::int64_t r = first; r < last; ++r) {
       SoftmaxState state;
@@ -195,12 +191,8 @@ bool Evaluation::count_scores() {
     }
     const bool whole = walk_classes(
         examples, count, [](std::int64_t, std::int64_t) { return true; },
-        [&](const Block& block) {
-          if (options_.softmax) replace_by_probabilities(block);
-          // A kernel may round an element differently at the end of a row: a threshold has to meet itself.
-          for (std::int64_t r = 0; r < count; ++r)
-            if (block.holds(labels_[examples[r]]))
-              block.row(r)[labels_[examples[r]] - block.begin] = true_scores_[examples[r]];
+        [&](const ScoreRows& block) {
+          finish_scores(block);
           count_block(block);
           if (sampling) sample_block(block);
         });
@@ -209,7 +201,15 @@ bool Evaluation::count_scores() {
   });
 }
 
-void Evaluation::replace_by_probabilities(const Block& block) const {
+void Evaluation::finish_scores(const ScoreRows& block) const {
+  if (options_.softmax) replace_by_probabilities(block);
+  // A kernel may round an element differently at the end of a row: a threshold has to meet itself.
+  for (std::int64_t r = 0; r < block.count; ++r)
+    if (block.holds(labels_[block.examples[r]]))
+      block.row(r)[labels_[block.examples[r]] - block.begin] = true_scores_[block.examples[r]];
+}
+
+void Evaluation::replace_by_probabilities(const ScoreRows& block) const {
   parallel_for(block.count, std::max<std::int64_t>(1, 8192 / block.classes), 1, [&](auto first, auto last) {
     for (std::int64_t r = first; r < last; ++r) {
       const SoftmaxState& state = normalisers_[block.examples[r]];
@@ -219,7 +219,7 @@ void Evaluation::replace_by_probabilities(const Block& block) const {
   });
 }
 
-void Evaluation::count_block(const Block& block) {
+void Evaluation::count_block(const ScoreRows& block) {
   const auto slices = static_cast<std::int64_t>(tallies_.size());
   parallel_slices(static_cast<int>(slices), [&](int slice) {
     const std::int64_t first = block.begin + block.classes * slice / slices;
@@ -231,7 +231,8 @@ void Evaluation::count_block(const Block& block) {
 }
 
 // The classes [first, last) of one example: the runs between its right classes.
-void Evaluation::count_row(const Block& block, std::int64_t r, std::int64_t first, std::int64_t last, Tally& tally) {
+void Evaluation::count_row(const ScoreRows& block, std::int64_t r, std::int64_t first, std::int64_t last,
+                           Tally& tally) {
   const std::int64_t example = block.examples[r], label = labels_[example];
   const float* scores = block.row(r);
   bool surpassed = false;
@@ -265,11 +266,12 @@ void Evaluation::count_run(const float* scores, std::int64_t begin, std::int64_t
   const PooledThresholds& pooled = *pooled_;
   ClassThresholds& classes = *classes_;
   const float lowest = pooled.lowest();
-  float largest = -INFINITY;
+  float least = INFINITY, largest = -INFINITY;
   bool nan = false;
   for (std::int64_t j = first; j < last; ++j) {
     const float score = scores[j - begin];
     nan |= std::isnan(score);
+    least = score < least ? score : least;
     largest = score > largest ? score : largest;
     if (score >= lowest) {
       ++tally.wrong[static_cast<std::size_t>(pooled.reached(score))];
@@ -277,6 +279,8 @@ void Evaluation::count_run(const float* scores, std::int64_t begin, std::int64_t
     }
   }
   tally.nan |= nan;
+  tally.least = std::min(tally.least, least);
+  tally.greatest = std::max(tally.greatest, largest);
   // The lowest index wins a tie.
   surpassed |= first < labels_[example] ? largest >= true_scores_[example] : largest > true_scores_[example];
 }
@@ -293,7 +297,7 @@ void Evaluation::finish_examples(std::int64_t count) {
 }
 
 // Example after example on this thread: sums of weights depend on their order.
-void Evaluation::sample_block(const Block& block) {
+void Evaluation::sample_block(const ScoreRows& block) {
   for (std::int64_t r = 0; r < block.count; ++r) {
     std::int64_t& next = drawn_next_[r];
     for (; next < drawn_begin_[r + 1] && drawn_[next] < block.end(); ++next) {
@@ -365,11 +369,79 @@ EvaluationResult Evaluation::result() const {
   return result;
 }
 
+// The detailed classes: of those that occur, the ones of the lowest average precision.
+std::vector<std::int32_t> hardest(const std::vector<ClassMetrics>& classes, std::int64_t most) {
+  std::vector<std::int32_t> hardest;
+  for (std::size_t j = 0; j < classes.size(); ++j)
+    if (classes[j].positives > 0) hardest.push_back(static_cast<std::int32_t>(j));
+  std::stable_sort(hardest.begin(), hardest.end(), [&](std::int32_t a, std::int32_t b) {
+    return classes[a].average_precision < classes[b].average_precision;
+  });
+  if (static_cast<std::int64_t>(hardest.size()) > most) hardest.resize(static_cast<std::size_t>(most));
+  return hardest;
+}
+
+std::optional<EvaluationDetails> Evaluation::details(const EvaluationResult& result) {
+  const DetailsOptions& options = *options_.details;
+  float least = FLT_MAX, greatest = -FLT_MAX;  // of those that are finite, of which there may be none
+  const auto reach = [&](float score) {
+    if (!std::isfinite(score)) return;
+    least = std::min(least, score);
+    greatest = std::max(greatest, score);
+  };
+  for (const float score : true_scores_) reach(score);
+  for (const Tally& tally : tallies_) {
+    reach(tally.least);
+    reach(tally.greatest);
+  }
+  if (least > greatest) least = greatest = 0;
+  DetailsCounter counter(options, {.labels = labels_,
+                                   .true_scores = true_scores_,
+                                   .also_correct = also_correct_,
+                                   .classes = k_,
+                                   .detailed = hardest(result.per_class, options.classes),
+                                   .least = least,
+                                   .greatest = greatest,
+                                   .block_examples = options_.block_examples,
+                                   .block_classes = options_.block_classes});
+  const bool whole = walk_examples([&](const std::int64_t* examples, std::int64_t count) {
+    const std::int64_t* next = examples + count;
+    const bool label_goes_on = next != order_.data() + n_ && labels_[*next] == labels_[next[-1]];
+    return walk_classes(
+        examples, count, [](std::int64_t, std::int64_t) { return true; },
+        [&](const ScoreRows& block) {
+          finish_scores(block);
+          counter.count(block, label_goes_on);
+        });
+  });
+  if (!whole) return std::nullopt;
+  EvaluationDetails details = counter.finish();
+
+  std::vector<std::int64_t> ranked(pooled_->positives());
+  for (const Tally& tally : tallies_)
+    for (std::int64_t t = 0; t < pooled_->size(); ++t) ranked[t] += tally.wrong[t];
+  details.pooled_curve =
+      thin_curve(curve_of(pooled_->scores().data(), {pooled_->positives().data(), ranked.data(), pooled_->size()}),
+                 options.pooled_curve_points);
+  const std::int64_t points = std::clamp<std::int64_t>(
+      options.class_curve_points / std::max<std::int64_t>(1, static_cast<std::int64_t>(details.classes.size())), 40,
+      options.pooled_curve_points);
+  for (ClassDetails& one : details.classes)
+    one.curve = thin_curve(
+        curve_of(classes_->scores.data() + classes_->begin[one.class_id], classes_->ranking(one.class_id)), points);
+  return details;
+}
+
 std::optional<EvaluationResult> Evaluation::run() {
   if (!find_true_scores()) return std::nullopt;
   finish_true_scores();
   if (!count_scores()) return std::nullopt;
-  return result();
+  EvaluationResult done = result();
+  if (options_.details != nullptr) {
+    done.details = details(done);
+    if (!done.details) return std::nullopt;
+  }
+  return done;
 }
 
 }  // namespace

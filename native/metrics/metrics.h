@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "metrics/also_correct.h"
+#include "metrics/details.h"
 #include "metrics/score_blocks.h"
 
 namespace onelogit {
@@ -50,6 +51,7 @@ struct EvaluationResult {
   std::int64_t classes_without_positives = 0;
   Separation separation;
   std::vector<ClassMetrics> per_class;
+  std::optional<EvaluationDetails> details;  // if they were asked for
 };
 
 inline constexpr std::int64_t all_negatives = 0;
@@ -62,15 +64,20 @@ struct EvaluationOptions {
   std::uint64_t seed = 1;
   // Right classes besides the labels, checked: left out of everything. Null: none.
   const AlsoCorrect* also_correct = nullptr;
+  // Null: none.
+  const DetailsOptions* details = nullptr;
   // Looked at between blocks; null: never stopped.
   const std::atomic<bool>* cancelled = nullptr;
+  // Grows by the number of examples in each of `passes`; null: nobody asks.
+  std::atomic<std::int64_t>* examples_done = nullptr;
+  std::int64_t passes() const { return details != nullptr ? 3 : 2; }
   // Of a block of scores: 4 MiB.
   std::int64_t block_examples = 256, block_classes = 4096;
 };
 
 // All metrics of n ≥ 1 examples, from their scores by blocks, which are asked for twice (for the true scores, then for
-// all), so that memory is O(n + k) and a block per thread. Accuracy: the largest score, lowest index on ties. Nothing
-// if it was cancelled. Throws as above, and ERR_ONELOGIT_NO_POSITIVES when n = 0.
+// all; once more for details), so that memory is O(n + k) and a block per thread. Accuracy: the largest score, lowest
+// index on ties. Nothing if it was cancelled. Throws as above, and ERR_ONELOGIT_NO_POSITIVES when n = 0.
 std::optional<EvaluationResult> evaluate(ScoreBlocks& blocks, const std::int32_t* labels,
                                          const EvaluationOptions& options);
 

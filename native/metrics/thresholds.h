@@ -38,6 +38,7 @@ class PooledThresholds {
 
   std::int64_t size() const { return static_cast<std::int64_t>(scores_.size()); }
   float lowest() const { return scores_.front(); }
+  const std::vector<float>& scores() const { return scores_; }
   // How many true scores are the t-th.
   std::int64_t positives(std::int64_t t) const { return positives_[t]; }
   const std::vector<std::int64_t>& positives() const { return positives_; }

@@ -78,7 +78,7 @@ const NamedTensor& Model::class_weight() const { return *implementation_->weight
 const NamedTensor* Model::class_bias() const { return implementation_->bias; }
 
 bool Model::predict(const void* examples, ExampleType type, std::int64_t m, Output output, float* out,
-                    const std::atomic<bool>* cancelled, std::int64_t number) {
+                    const std::atomic<bool>* cancelled, std::int64_t number, std::atomic<std::int64_t>* done) {
   Implementation& self = *implementation_;
   const std::int64_t inputs = input_size(), columns = output == Output::features ? feature_size() : classes();
   const Preprocessing none;
@@ -94,6 +94,7 @@ bool Model::predict(const void* examples, ExampleType type, std::int64_t m, Outp
                {nullptr, number + first}, self.inference.input(count));
     const float* result = self.inference.forward(count, output);
     self.backend.download(out + first * columns, result, static_cast<std::size_t>(count * columns) * sizeof(float));
+    if (done != nullptr) *done += count;
   }
   return true;
 }

@@ -66,9 +66,10 @@ class Model {
   // ---- inference: m examples of host memory → host float32. What the predictor arranges (predictor.h) is made anew
   // after the tensors changed (`tensors_changed`). Chunks of at most 256 examples inside. `cancelled` may be null;
   // returns false when it stopped. May be called from several threads at once (calls take turns by chunk), but not
-  // while another thread trains or loads tensors. `number` is what messages call the first example.
+  // while another thread trains or loads tensors. `number` is what messages call the first example; `done`, if there is
+  // one, grows by the examples of each chunk.
   bool predict(const void* examples, ExampleType type, std::int64_t m, Output output, float* out,
-               const std::atomic<bool>* cancelled, std::int64_t number = 0);
+               const std::atomic<bool>* cancelled, std::int64_t number = 0, std::atomic<std::int64_t>* done = nullptr);
   void tensors_changed();
   // The same on the device, for a caller that brings its own batch: fill inference_input (m×input; any m, memory grows
   // to the largest seen), then run; the result is valid until the next call. One thread at a time.
