@@ -3,6 +3,12 @@ import type { Loss } from './losses.js';
 
 const warned = new Set<string>();
 
+/** What it means that a model was trained with such a loss. */
+export const notAligned = (loss: string) =>
+  `The model was trained with ${loss}, which is not aligned with the Principle of Logit Separation: its logits rank classes for one ` +
+  'example, but a logit on its own does not tell how likely its class is, so no threshold on it works for all examples. ' +
+  'Train with an aligned loss, such as batch-cross-entropy.';
+
 /**
  * Says once per process and loss, through `process.emitWarning` with code `ONELOGIT_LOSS_NOT_ALIGNED`, that a single logit of a model trained
  * with this loss says little without the others.
@@ -10,10 +16,5 @@ const warned = new Set<string>();
 export function warnUnlessAligned(loss: Loss | null): void {
   if (loss === null || loss.aligned || warned.has(loss.name)) return;
   warned.add(loss.name);
-  process.emitWarning(
-    `The model was trained with ${loss.name}, which is not aligned with the Principle of Logit Separation: its logits rank classes for one ` +
-      'example, but a logit on its own does not tell how likely its class is, so no threshold on it works for all examples. ' +
-      'Train with an aligned loss, such as batch-cross-entropy.',
-    { type: 'OneLogitWarning', code: 'ONELOGIT_LOSS_NOT_ALIGNED' },
-  );
+  process.emitWarning(notAligned(loss.name), { type: 'OneLogitWarning', code: 'ONELOGIT_LOSS_NOT_ALIGNED' });
 }

@@ -1,10 +1,12 @@
 /** `model.evaluate`: single-logit ranking metrics as in the paper's tables. */
-import { checkInteger, checkOneOf, checkOptions } from './check.js';
+import { checkInteger, checkOneOf, checkOptions, describe } from './check.js';
 import { decodeNames } from './class-names.js';
 import { checkDataset, type Dataset, inputKind } from './dataset.js';
+import { typeError } from './errors.js';
 import { checkSignal, runJob } from './job.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
-import type { NativeClassMetrics, NativeRanking } from './native-model.js';
+import type { NativeClassMetrics, NativeEvaluateJob, NativeRanking } from './native-model.js';
+import type { ReportOptions } from './report/report.js';
 import { Sources } from './source.js';
 
 /** What examples are ranked by, for each class: its logit alone (the paper's Table I), or its softmax probability (Table II). */
@@ -21,8 +23,21 @@ export interface EvaluateOptions {
   negatives?: number | 'all' | undefined;
   /** Of the draws. Default 1. */
   seed?: number | undefined;
+  /**
+   * Also writes a report as one HTML file to this path: distributions of scores with a threshold to move, precision-recall curves, the hardest
+   * classes, the most confused pairs. Needs the package uplot.
+   */
+  report?: string | ReportOptions | undefined;
+  /** Called a few times a second. What it throws ends the evaluation and rejects. */
+  onProgress?: ((progress: EvaluationProgress) => void) | undefined;
   /** Rejects with an `AbortError`. */
   signal?: AbortSignal | undefined;
+}
+
+/** What {@link EvaluateOptions.onProgress} receives. */
+export interface EvaluationProgress {
+  /** From 0 to 1, by examples that the network and each pass over the scores have seen. */
+  readonly share: number;
 }
 
 /** The ranking of all examples by the score of one class. The measures are null for a class without examples. */
@@ -91,7 +106,7 @@ function rankingErrors({ averagePrecision, precisionAt90, precisionAt99 }: Nativ
 export async function evaluateModel(state: ModelState, dataset: Dataset, options: EvaluateOptions | undefined): Promise<Evaluation> {
   const what = 'model.evaluate';
   const native = idleNativeOf(state, what);
-  const given = checkOptions(options, ['scores', 'negatives', 'seed', 'signal'], what);
+  const given = checkOptions(options, ['scores', 'negatives', 'seed', 'report', 'onProgress', 'signal'], what);
   const scores = given.scores === undefined ? 'single-logit' : checkOneOf(given.scores, ['single-logit', 'softmax'], `scores of ${what}`);
   const negatives =
     given.negatives === undefined || given.negatives === 'all'
@@ -101,18 +116,26 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
   const kind = inputKind(state.layers);
   const checked = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes: native.classes, kind });
   const sources = new Sources(kind);
+  const signal = checkSignal(given.signal, what);
+  const onProgress = checkCallback(given.onProgress, `onProgress of ${what}`);
   const loss = state.loss?.name ?? null;
-  const result = await runJob(
-    () =>
-      native.evaluate(
-        { ...sources.native(checked, 'dataset'), ...(checked.alsoCorrect ? { alsoCorrect: checked.alsoCorrect } : {}) },
-        { scores: scores === 'softmax' ? 'softmax' : 'logits', seed, ...(negatives === 'all' ? {} : { negatives }) },
-      ),
-    sources,
-    checkSignal(given.signal, what),
-    what,
-  );
-  return {
+  // Now: what is missing should not be learnt after the work.
+  const report =
+    given.report === undefined
+      ? undefined
+      : await (await import('./report/report.js')).prepareReport(given.report, native.classes, `report of ${what}`);
+  const wanted = report && {
+    details: true,
+    // They are thresholds on logits.
+    ...(report.thresholds && scores === 'single-logit' ? { thresholds: report.thresholds } : {}),
+  };
+  const start = () =>
+    idleNativeOf(state, what).evaluate(
+      { ...sources.native(checked, 'dataset'), ...(checked.alsoCorrect ? { alsoCorrect: checked.alsoCorrect } : {}) },
+      { scores: scores === 'softmax' ? 'softmax' : 'logits', seed, ...(negatives === 'all' ? {} : { negatives }), ...wanted },
+    );
+  const result = await runJob(() => withProgress(start(), onProgress), sources, signal, what);
+  const evaluation: Evaluation = {
     examples: result.examples,
     classes: result.classes,
     loss,
@@ -130,6 +153,36 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
     pooled: { negativesPerExample: negatives, negatives: result.pooled.negatives, ...rankingErrors(result.pooled) },
     perClass: perClass(result.perClass, state.encodedNames ? decodeNames(state.encodedNames) : undefined),
   };
+  await report?.write(evaluation, result.details!, { state, native, seed });
+  return evaluation;
+}
+
+const millisecondsBetweenReports = 100;
+
+function checkCallback(value: unknown, what: string): ((progress: EvaluationProgress) => void) | undefined {
+  if (value === undefined || typeof value === 'function') return value as ((progress: EvaluationProgress) => void) | undefined;
+  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for ${what} but received ${describe(value)}`);
+}
+
+/** The same job, whose progress is told now and then. */
+function withProgress(job: NativeEvaluateJob, onProgress: ((progress: EvaluationProgress) => void) | undefined): NativeEvaluateJob {
+  if (onProgress === undefined) return job;
+  let failure: { error: unknown } | undefined;
+  const timer = setInterval(() => {
+    try {
+      onProgress({ share: job.progress() });
+    } catch (error) {
+      clearInterval(timer);
+      failure = { error };
+      job.cancel();
+    }
+  }, millisecondsBetweenReports);
+  const promise = job.promise
+    .finally(() => clearInterval(timer))
+    .catch((error: unknown) => {
+      throw failure ? failure.error : error;
+    });
+  return { promise, cancel: () => job.cancel(), progress: () => job.progress() };
 }
 
 function perClass(metrics: NativeClassMetrics, names: readonly string[] | undefined): ClassEvaluation[] {

@@ -7,7 +7,7 @@ export * as datasets from './data/index.js';
 export type { AlsoCorrect, Dataset, InMemoryDataset, Inputs, InputType, StreamedDataset } from './dataset.js';
 export type { Device, Precision } from './device.js';
 export { AbortError, OneLogitError } from './errors.js';
-export type { ClassEvaluation, EvaluateOptions, Evaluation, RankingErrors, Scores } from './evaluate.js';
+export type { ClassEvaluation, EvaluateOptions, Evaluation, EvaluationProgress, RankingErrors, Scores } from './evaluate.js';
 export type { FitResult } from './fit.js';
 export type { FitOptions, Progress, Validation } from './fit-options.js';
 export type { ForeignHeadOptions } from './foreign-head.js';
@@ -83,6 +83,7 @@ export {
   type SgdOptions,
 } from './optimizers.js';
 export type { Preprocessing, PreprocessingOptions } from './preprocessing.js';
+export type { ReportOptions } from './report/report.js';
 export {
   type ConstantSchedule,
   type CosineSchedule,

@@ -257,9 +257,11 @@ export class Model {
   /**
    * Ranking metrics of every class over a dataset, as in the paper's tables, and how well single logits are separated.
    *
-   * Memory is n × features + classes, whatever their product is. `alsoCorrect` of the dataset is left out of every measure.
+   * Memory is n × features + classes, whatever their product is. `alsoCorrect` of the dataset is left out of every measure. With `report`, the
+   * scores are computed once more, for what a report shows.
    *
-   * @throws RangeError `ERR_ONELOGIT_NOT_FINITE` if a score is NaN, `ERR_ONELOGIT_ALSO_CORRECT` if rows of `alsoCorrect` are no ascending wrong
+   * @throws OneLogitError `ERR_ONELOGIT_DEPENDENCY` for `report` where the package uplot is not installed, `ERR_ONELOGIT_FILE` where its file
+   *   cannot be written, both before the evaluation; RangeError `ERR_ONELOGIT_NOT_FINITE` if a score is NaN, `ERR_ONELOGIT_ALSO_CORRECT` if rows of `alsoCorrect` are no ascending wrong
    *   classes
    */
   async evaluate(dataset: Dataset, options?: EvaluateOptions): Promise<Evaluation> {

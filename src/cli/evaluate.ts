@@ -1,9 +1,13 @@
 /** `onelogit evaluate`: how well single logits tell the classes of a data set. */
 import { basename } from 'node:path';
 import type { RankingErrors } from '../evaluate.js';
+import { shellWord } from '../report/facts.js';
+import type { ReportOptions } from '../report/report.js';
 import { defineCommand } from './command.js';
-import { choice, integer } from './options.js';
+import { checkWritable } from './files.js';
+import { choice, integer, text } from './options.js';
 import { count, percent, table } from './output.js';
+import { Progress } from './progress.js';
 import { dataOptions, deviceOption, loadOptionsFrom } from './training-options.js';
 import { InterruptedError } from './usage.js';
 
@@ -15,6 +19,7 @@ const options = {
     most: 65_536,
   }),
   worst: integer('how many of the hardest classes to list', { least: 0, otherwise: 5 }),
+  report: text('also write an interactive report, one HTML file (needs the package uplot)', 'FILE'),
   ...dataOptions,
   ...deviceOption,
 };
@@ -35,22 +40,42 @@ export const command = defineCommand(
     examples: [
       ['onelogit evaluate model.safetensors mnist/', 'one logit at a time (the paper’s Table I)'],
       ['onelogit evaluate model.safetensors mnist/ --scores softmax', 'with all logits (Table II)'],
+      ['onelogit evaluate model.safetensors mnist/ --report report.html', 'with figures, to look at and to send'],
       ['onelogit evaluate model.safetensors mnist/ --json', 'for a program'],
     ],
   },
   async ({ values, positionals, output, signal }) => {
     const [path, directory] = positionals as [string, string];
+    if (values.report !== undefined) await checkReport(values.report);
     const { datasets, Model } = await import('../index.js');
     const model = await Model.load(path, { device: values.device });
+    const progress = new Progress('evaluate');
     try {
       const dataset = await datasets.load(directory, {
         split: values.split,
         ...loadOptionsFrom(values),
         signal,
       });
-      const evaluation = await model.evaluate(dataset, { scores: values.scores, negatives: values.negatives, signal });
+      const report =
+        values.report === undefined
+          ? undefined
+          : {
+              path: values.report,
+              model: basename(path),
+              data: `${directory} (${values.split})`,
+              ...(await calibrationOf(path)),
+              command: ['onelogit', ...process.argv.slice(2)].map(shellWord).join(' '),
+            };
+      const evaluation = await model.evaluate(dataset, {
+        scores: values.scores,
+        negatives: values.negatives,
+        report,
+        onProgress: ({ share }) => progress.update({ done: share, total: 1, details: [] }),
+        signal,
+      });
+      progress.finish({ keep: false });
       const { perClass } = evaluation;
-      output.result({ ...evaluation, split: values.split }, () => {
+      output.result({ ...evaluation, split: values.split, ...(report ? { report: report.path } : {}) }, () => {
         const measure = (value: number | null) => (value ?? Number.NaN).toFixed(4);
         const measures = (errors: RankingErrors<number | null>) =>
           [errors.oneMinusAuprc, errors.oneMinusPrecisionAt90, errors.oneMinusPrecisionAt99].map(measure);
@@ -105,14 +130,33 @@ export const command = defineCommand(
               ]),
             ),
           );
+        if (report) parts.push('', `Report: ${report.path}`);
         return parts.join('\n');
       });
     } catch (error) {
       if (signal.aborted) throw new InterruptedError('Interrupted before the evaluation was finished');
       throw error;
     } finally {
+      progress.finish({ keep: false });
       model.dispose();
     }
   },
   { interruptible: true },
 );
+
+/** What a report needs, before a model is loaded for it. */
+async function checkReport(path: string): Promise<void> {
+  const { readAssets } = await import('../report/assets.js');
+  await Promise.all([checkWritable(path, '--report'), readAssets()]);
+}
+
+/** The thresholds in a model's file, and what they were chosen by; null before calibration. */
+async function calibrationOf(path: string): Promise<Pick<ReportOptions, 'thresholds' | 'calibration'>> {
+  const { SingleLogitClassifier } = await import('../index.js');
+  const classifier = await SingleLogitClassifier.load(path);
+  try {
+    return { thresholds: classifier.thresholds, calibration: classifier.calibration };
+  } finally {
+    classifier.dispose();
+  }
+}

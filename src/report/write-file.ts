@@ -1,0 +1,26 @@
+/** Files that are whole or not there at all. */
+import { randomBytes } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import { OneLogitError } from '../errors.js';
+
+/** Writes beside `path`, then renames: whoever reads it meanwhile has the old file. `name` is for the message. */
+export async function writeWhole(path: string, text: string, name: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw new OneLogitError(
+      'ERR_ONELOGIT_FILE',
+      `Expected a file that can be written for ${name} but received ${path}: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
