@@ -4,6 +4,7 @@ import { statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ReportData } from '../src/report/page/report-data.js';
@@ -311,6 +312,26 @@ describe('a report in a browser', () => {
     expect(await ground()).toBe(light);
     expect(await page.isVisible('#threshold')).toBe(false);
     expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('fits screens of any width', async () => {
+    const { page, complaints } = await openReport(browser!, small);
+    for (const width of [360, 480, 719, 721, 760, 900, 1024, 1920]) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+      expect([width, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([width, width]);
+    }
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('says without JavaScript what needs it, and shows the rest', async () => {
+    const page = await (await browser!.newContext({ javaScriptEnabled: false })).newPage();
+    await page.goto(pathToFileURL(small).href);
+    expect(await page.locator('.warning').innerText()).toContain('need JavaScript');
+    for (const hidden of ['#threshold', '#search', '#theme']) expect(await page.isVisible(hidden)).toBe(false);
+    for (const shown of ['.measures', '#confusions table', '.facts >> nth=0']) expect(await page.isVisible(shown)).toBe(true);
     await page.context().close();
   });
 

@@ -182,11 +182,11 @@ describe('a report’s file', () => {
     const programs = [...text.matchAll(/<script(?: type="module")?>([\s\S]*?)<\/script>/g)].map(([, program]) => hash(program!));
     const styles = [...text.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, style]) => hash(style!));
     expect(programs).toHaveLength(2);
-    expect(styles).toHaveLength(1);
+    expect(styles).toHaveLength(2);
     expect(policy!.split(/(?<!&#39); /)).toEqual([
       'default-src &#39;none&#39;',
       `script-src ${programs.join(' ')}`,
-      `style-src ${styles[0]}`,
+      `style-src ${styles.join(' ')}`,
       'img-src data:',
       'base-uri &#39;none&#39;',
       'form-action &#39;none&#39;',

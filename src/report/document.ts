@@ -8,7 +8,7 @@ import { type CalibrationResult, calibrationSection } from './calibration-sectio
 import { count, type Fact, modelFacts, type ReportSubject, runFacts } from './facts.js';
 import { Html, html, jsonInScript } from './html.js';
 import type { ReportData } from './page/report-data.js';
-import { style } from './style.js';
+import { style, styleWithoutProgram } from './style.js';
 
 export interface ReportContents {
   readonly subject: ReportSubject;
@@ -30,7 +30,7 @@ function header({ subject, evaluation }: ReportContents): Html {
   return html`<header>
 <div><p class="kind">Evaluation report</p>
 <h1 dir="auto">${subject.model}</h1>
-<p class="lead">on ${subject.data}: ${count(evaluation.examples)} examples of ${count(evaluation.classes)} classes, ${subject.date.slice(0, 10)}</p></div>
+<p class="lead">on <bdi>${subject.data}</bdi>: ${count(evaluation.examples)} examples of ${count(evaluation.classes)} classes, ${subject.date.slice(0, 10)}</p></div>
 <button id="theme" type="button" hidden></button>
 </header>`;
 }
@@ -75,6 +75,7 @@ function thresholds({ data, calibration }: ReportContents): Html {
   return html`<section id="thresholds" aria-labelledby="thresholds-title"><h2 id="thresholds-title">Scores and thresholds</h2>
 <p class="muted">One threshold decides: whatever reaches it is taken for the class. Move it with the slider, its arrow keys, or in the figure.</p>
 <noscript><p class="warning">The figures and the table of classes need JavaScript, which is in this file; nothing is fetched.</p></noscript>
+<div class="interactive">
 <div class="controls"><label for="scope">Class <select id="scope"></select></label>
 <label><input id="logarithmic" type="checkbox" checked> logarithmic shares</label></div>
 <p class="muted" id="scope-facts"></p>
@@ -89,17 +90,14 @@ function thresholds({ data, calibration }: ReportContents): Html {
 <div class="pair"><figure><figcaption><strong>Precision and recall</strong><span><span class="swatch dashed"></span>all classes together</span></figcaption><div id="curve" role="img"></div></figure>
 <div><dl class="readings"><div><dt>Precision</dt><dd id="precision"></dd></div><div><dt>Recall</dt><dd id="recall"></dd></div><div><dt>False positive rate</dt><dd id="false-positive-rate"></dd></div></dl>
 <p id="reading"></p>
-<p class="notes">The counts at every position of the slider are exact. The curve steps as average precision does; of more than about ${count(curvePoints(data))} points, those that make its peaks and dips are drawn.</p></div></div>
-<details id="tables"><summary>The figures as tables</summary><div id="tables-body"></div></details></section>`;
+<p class="notes">The counts at every position of the slider are exact. The curve steps as average precision does; a long one is drawn by the points that make its peaks and dips.</p></div></div>
+<details id="tables"><summary>The figures as tables</summary><div id="tables-body"></div></details></div></section>`;
 }
-
-/** As native/metrics/evaluate.cc shares points out. */
-const curvePoints = (data: ReportData) => Math.max(40, Math.min(1000, Math.floor(80_000 / Math.max(1, data.perClass.length))));
 
 function classes({ evaluation, data }: ReportContents): Html {
   const { classesWithPositives } = evaluation;
   const shown = data.perClass.length;
-  return html`<section id="classes" aria-labelledby="classes-title"><h2 id="classes-title">Classes</h2>
+  return html`<section id="classes" class="interactive" aria-labelledby="classes-title"><h2 id="classes-title">Classes</h2>
 <p class="muted">The hardest first.${
     shown < classesWithPositives &&
     ` The ${count(shown)} hardest of the ${count(classesWithPositives)} classes that occur are in this file; onelogit evaluate --json has the measures of all.`
@@ -169,7 +167,7 @@ export function reportDocument(contents: ReportContents, { library, libraryStyle
   const policy = [
     "default-src 'none'",
     `script-src ${sha256(plotting)} ${sha256(page)}`,
-    `style-src ${sha256(styles)}`,
+    `style-src ${sha256(styles)} ${sha256(styleWithoutProgram)}`,
     'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",
@@ -184,6 +182,7 @@ export function reportDocument(contents: ReportContents, { library, libraryStyle
 <title>${subject.model}: evaluation report</title>
 <link rel="icon" href="data:,">
 <style>${new Html(styles)}</style>
+<noscript><style>${new Html(styleWithoutProgram)}</style></noscript>
 </head>
 <body>
 <a class="skip" href="#thresholds">Skip to scores and thresholds</a>

@@ -43,7 +43,7 @@ header > div { min-width: 0; }
 header .lead { margin-top: 6px; color: var(--muted); overflow-wrap: anywhere; }
 .warning { margin-top: 28px; padding: 14px 18px; background: var(--warning-ground); border-left: 4px solid var(--warning-line); border-radius: 4px; max-width: none; }
 
-.measures { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 24px 32px; margin-top: 36px; }
+.measures { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 24px 28px; margin-top: 36px; }
 .measures div { border-top: 2px solid var(--text); padding-top: 10px; display: flex; flex-direction: column; justify-content: space-between; }
 .measures dt { font-size: 0.875rem; color: var(--muted); }
 .measures dd { margin: 2px 0 0; font-size: 1.75rem; font-weight: 600; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
@@ -75,7 +75,7 @@ figcaption strong { font-weight: 600; }
 #presets { display: flex; flex-wrap: wrap; gap: 8px; }
 #presets button { padding: 4px 12px; min-height: 34px; font-size: 0.9rem; }
 .pair { display: grid; grid-template-columns: minmax(0, 1.1fr) minmax(0, 1fr); gap: 20px 48px; margin-top: 32px; align-items: center; }
-.readings { display: grid; grid-template-columns: repeat(3, auto); justify-content: start; gap: 16px 36px; }
+.readings { display: flex; flex-wrap: wrap; gap: 16px 36px; }
 .readings div { display: flex; flex-direction: column; justify-content: space-between; }
 .readings dt { font-size: 0.875rem; color: var(--muted); }
 .readings dd { margin: 0; font-size: 1.75rem; font-weight: 600; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
@@ -122,6 +122,7 @@ footer { margin-top: 64px; padding-top: 20px; padding-bottom: 48px; color: var(-
   section { margin-top: 44px; }
   .pair { grid-template-columns: minmax(0, 1fr); }
   .measures { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 20px; }
+  .measures div:first-child { grid-column: 1 / -1; }
   .measures dd, .readings dd { font-size: 1.4rem; }
   .slider { margin: 4px 0 0; }
   .controls label:first-child, .controls select { width: 100%; }
@@ -130,7 +131,7 @@ footer { margin-top: 64px; padding-top: 20px; padding-bottom: 48px; color: var(-
   th, td { padding: 8px; }
   th[scope=row], thead th { white-space: normal; }
   #classes th[scope=row] { white-space: nowrap; }
-  .readings { gap: 16px 24px; }
+  .readings { gap: 16px 22px; }
 }
 @media print {
   body { font-size: 11pt; }
@@ -139,3 +140,6 @@ footer { margin-top: 64px; padding-top: 20px; padding-bottom: 48px; color: var(-
   #classes, #confusions { break-inside: auto; }
 }
 `;
+
+/** For readers without JavaScript: what would do nothing. */
+export const styleWithoutProgram = '.interactive { display: none; }';

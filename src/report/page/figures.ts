@@ -1,6 +1,6 @@
 /** The part of the page about thresholds: a class, a threshold, and everything that follows from the two. */
 import { CurveFigure } from './curve.js';
-import { byId, count, element, scoreText, share } from './format.js';
+import { byId, count, element, isolated, scoreText, share } from './format.js';
 import { bars, HistogramFigure } from './histogram.js';
 import { Ranking, type Reading } from './ranking.js';
 import type { ClassData, ReportData } from './report-data.js';
@@ -69,7 +69,7 @@ export class Figures {
     const options = [...this.#report.perClass]
       .sort((a, b) => a.class - b.class)
       .map((data) => {
-        const name = className(this.#report, data.class, data.name);
+        const name = isolated(className(this.#report, data.class, data.name));
         return element(
           'option',
           { value: data.class },
@@ -132,7 +132,8 @@ export class Figures {
   /** What the figures show, for those who do not see them. */
   #describe(): void {
     const { right, wrong, data } = this.#ranking;
-    const name = this.#class === undefined ? 'all classes together' : className(this.#report, this.#class.class, this.#class.name);
+    const name =
+      this.#class === undefined ? 'all classes together' : isolated(className(this.#report, this.#class.class, this.#class.name));
     const span = (counts: readonly number[]) => {
       const first = counts.findIndex((value) => value > 0);
       if (first < 0) return 'none';
@@ -148,7 +149,7 @@ export class Figures {
     );
     const beaten = (this.#class?.confusions ?? []).map(
       ([wrongClass, examples]) =>
-        `${className(this.#report, wrongClass, this.#report.perClass.find((one) => one.class === wrongClass)?.name)} (${count(examples)})`,
+        `${isolated(className(this.#report, wrongClass, this.#report.perClass.find((one) => one.class === wrongClass)?.name))} (${count(examples)})`,
     );
     byId('scope-facts').textContent = [
       `average precision ${share(data.averagePrecision)}`,

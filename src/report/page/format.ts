@@ -20,6 +20,9 @@ export function scoreText(value: number, width: number): string {
   return text.replace(/^-(?=[\d.])/, '−').replace(/^−(0(\.0*)?)$/, '$1');
 }
 
+/** A name within other text, whose direction it must not change: between U+2068 (first strong isolate) and U+2069. */
+export const isolated = (name: string): string => `\u2068${name}\u2069`;
+
 type Properties = Readonly<Record<string, string | boolean | number | undefined>>;
 
 /** An element with attributes, and text or elements inside. Text stays text, whatever is in it. */
