@@ -7,8 +7,8 @@
 //
 // --seconds: of a turn, that is of one contestant and call in a round. --size d,k: only these sizes; may be given several times.
 // --temporary DIR: where model files of up to 3.1 GB go (default: the system's temporary directory). --json: print JSON instead of Markdown.
-// --check: exit status 1 unless score/checks.mjs is content. A complete run writes results/score.{json,md,svg}; --quick and --size only
-// print, unless --out names a directory. Linux; a C compiler for the floor; 24 GiB for all sizes. Run it on a quiet machine.
+// --check: exit status 1 unless score/checks.mjs is content. A complete run writes results/score.{json,md,svg} and one-of-many.svg;
+// --quick and --size only print, unless --out names a directory. Linux; a C compiler for the floor; 24 GiB for all sizes. Run it on a quiet machine.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,10 +18,10 @@ import { commit, machine, version } from './lib/machine.mjs';
 import { digits, provenance } from './lib/report.mjs';
 import { sizes as allSizes } from './score/cases.mjs';
 import { checkScores } from './score/checks.mjs';
+import { drawScores } from './score/draw.mjs';
 import { compileFloor } from './score/floor.mjs';
 import { measureMapped } from './score/mapped.mjs';
 import { batch, measureScores } from './score/measure.mjs';
-import { plotScores } from './score/plot.mjs';
 import { reportChecks, reportHot, reportMapped, reportNotMeasured, reportParts, reportRandom } from './score/report.mjs';
 
 const { values: options } = parseArgs({
@@ -118,8 +118,7 @@ if (out !== undefined) {
   mkdirSync(out, { recursive: true });
   writeFileSync(`${out}/score.json`, `${JSON.stringify(result, null, 2)}\n`);
   writeFileSync(`${out}/score.md`, lines.join('\n'));
-  const svg = await plotScores(scores.results);
-  if (svg) writeFileSync(`${out}/score.svg`, svg);
+  await drawScores(out);
 }
 if (options.check) {
   const missed = checks.filter(({ met }) => met === false);

@@ -1,4 +1,4 @@
-// score.svg: time of one score against d, hot rows and random ones, a line per contestant.
+// score.svg: time of one score against d, hot rows and random ones, a line per contestant. one-of-many.svg: one logit and all logits against k.
 import { svg } from '../lib/plot.mjs';
 
 const lines = [
@@ -25,21 +25,12 @@ export function plotScores(results) {
   if (!shown.length) return undefined;
   const present = lines.filter(({ label }) => shown.some(({ line }) => line === label));
   const dimensions = [...new Set(shown.map(({ d }) => d))].sort((a, b) => a - b);
-  const first = Math.floor(Math.log10(Math.min(...shown.map(({ ns }) => ns))));
-  const last = Math.ceil(Math.log10(Math.max(...shown.map(({ ns }) => ns))));
-  const ticks = Array.from({ length: last - first + 1 }, (_, i) => Number(`1e${first + i}`));
-  const units = ticks.map((ns) => (ns < 1e3 ? `${ns} ns` : ns < 1e6 ? `${ns / 1e3} µs` : `${ns / 1e6} ms`));
+  const y = timeAxis('time of one score', shown);
   const x = {
     field: 'd',
     type: 'quantitative',
     scale: { type: 'log', base: 2, domain: [dimensions[0] / 1.2, dimensions.at(-1) * 1.2], nice: false },
     axis: { title: 'features d', values: dimensions, format: 'd' },
-  };
-  const y = {
-    field: 'ns',
-    type: 'quantitative',
-    scale: { type: 'log', domain: [ticks[0], ticks.at(-1)] },
-    axis: { title: 'time of one score', values: ticks, labelExpr: `${JSON.stringify(units)}[round(log(datum.value) / LN10) - (${first})]` },
   };
   const color = {
     field: 'line',
@@ -74,3 +65,61 @@ export function plotScores(results) {
 }
 
 const panels = { hot: 'hot row, 1,000 classes', random: 'random rows, the largest matrix' };
+
+/** Nanoseconds on a logarithmic scale, labelled with their units. */
+function timeAxis(title, shown) {
+  const times = shown.map(({ ns }) => ns);
+  const first = Math.floor(Math.log10(Math.min(...times)));
+  const last = Math.ceil(Math.log10(Math.max(...times)));
+  const ticks = Array.from({ length: last - first + 1 }, (_, i) => Number(`1e${first + i}`));
+  const units = ticks.map((ns) => (ns < 1e3 ? `${ns} ns` : ns < 1e6 ? `${ns / 1e3} µs` : `${ns / 1e6} ms`));
+  return {
+    field: 'ns',
+    type: 'quantitative',
+    scale: { type: 'log', domain: [ticks[0], ticks.at(-1)] },
+    axis: { title, values: ticks, labelExpr: `${JSON.stringify(units)}[round(log(datum.value) / LN10) - (${first})]` },
+  };
+}
+
+const waysToAnswer = [
+  { contestant: 'predict', call: 'predict', label: 'all logits, Model.predict', color: '#555555' },
+  { contestant: 'onnxruntime-all', call: 'predict', label: 'all logits, ONNX Runtime', color: '#2f8f5b' },
+  { contestant: 'onelogit float32', call: 'score', label: 'one logit, score', color: '#0b5fa5' },
+];
+
+/** The text of the figure for last layers of d features; undefined when they were not measured. */
+export function plotOneOfMany(results, d = 512) {
+  const shown = results
+    .filter((one) => one.rows === 'random' && one.d === d)
+    .flatMap(({ contestant, call, k, p50 }) => {
+      const way = waysToAnswer.find((one) => one.contestant === contestant && one.call === call);
+      return way ? [{ k, ns: p50.median, way: way.label }] : [];
+    });
+  const classes = [...new Set(shown.map(({ k }) => k))].sort((a, b) => a - b);
+  if (classes.length < 2) return undefined;
+  const encoding = {
+    x: {
+      field: 'k',
+      type: 'quantitative',
+      scale: { type: 'log', domain: [classes[0], classes.at(-1)], nice: false },
+      axis: { title: 'classes', values: classes, format: ',d' },
+    },
+    y: timeAxis('time of one question', shown),
+    color: {
+      field: 'way',
+      type: 'nominal',
+      scale: { domain: waysToAnswer.map(({ label }) => label), range: waysToAnswer.map(({ color }) => color) },
+      legend: { orient: 'top', title: null, symbolType: 'stroke', symbolStrokeWidth: 3 },
+    },
+  };
+  return svg({
+    title: `Is it class c? A last layer of ${d} features, another class each time, p50`,
+    data: { values: shown },
+    width: 420,
+    height: 240,
+    layer: [
+      { mark: { type: 'line', strokeWidth: 2.5 }, encoding },
+      { mark: { type: 'point', filled: true, size: 30, opacity: 1 }, encoding },
+    ],
+  });
+}
