@@ -155,7 +155,7 @@ export interface LossOptions {
   'self-normalization': SelfNormalizationOptions;
   nce: NceOptions;
   'binary-cross-entropy': ReductionOptions;
-  'batch-cross-entropy': Record<never, never>;
+  'batch-cross-entropy': Record<string, never>;
   'batch-max-margin': BatchMaxMarginOptions;
 }
 
@@ -254,7 +254,7 @@ function selfNormalization(options?: SelfNormalizationOptions): SelfNormalizatio
  * Noise-contrastive estimation (Gutmann and Hyvärinen 2010): tell the label from draws of a noise distribution q. Aligned. With
  * `numSampled`, a step's cost does not depend on k.
  *
- * value mean_i (−ln g_iy − t E_{j~q} ln(1 − g_ij)) with g_ij = σ(z_ij − ln(t q_j)); gradient (t q_j g_ij − [j = y_i](1 − g_ij))/m.
+ * value mean_i (−ln g_iy − t E_{j~q} ln(1 − g_ij)) with g_ij = σ(z_ij − ln(t q_j)); gradient (t q_j g_ij − [j = y_i] · (1 − g_ij))/m.
  * With S = `numSampled` draws the expectation is the mean over the draws.
  *
  * @throws TypeError or RangeError naming the option
@@ -303,7 +303,7 @@ function binaryCrossEntropy(options?: ReductionOptions): BinaryCrossEntropy {
  *
  * @throws TypeError naming an unknown option; there are none
  */
-function batchCrossEntropy(options?: Record<never, never>): BatchCrossEntropy {
+function batchCrossEntropy(options?: Record<string, never>): BatchCrossEntropy {
   checkOptions(options, [], 'losses.batchCrossEntropy');
   return make({ name: 'batch-cross-entropy', aligned: true });
 }
