@@ -5,6 +5,7 @@ import { version } from './version.js';
 /** A GPU. */
 export interface CudaDevice {
   readonly name: string;
+  /** In all. */
   readonly memoryGiB: number;
   /** `'9.0'` */
   readonly computeCapability: string;
@@ -14,6 +15,7 @@ export interface CudaDevice {
 export interface BackendInfo {
   /** Of this package. */
   readonly version: string;
+  /** What computes on the CPU. */
   readonly cpu: {
     /** Which matrix product is in use: `'openblas 0.3.21 (Zen)'`, or `'portable'`. */
     readonly blas: string;
@@ -24,6 +26,7 @@ export interface BackendInfo {
     /** Threads that work on one operation. `$ONELOGIT_THREADS` sets it. */
     readonly threads: number;
   };
+  /** What computes on a GPU, or why nothing does. */
   readonly cuda: {
     /** Whether this build holds CUDA kernels. */
     readonly compiled: boolean;

@@ -15,6 +15,7 @@ export interface CalibrateOptions {
 
 /** What {@link SingleLogitClassifier.calibrate} resolves to. */
 export interface Calibration {
+  /** Classes of the model: each has a threshold now. */
   readonly classes: number;
   /** Classes that reach the wanted value on the examples given. */
   readonly classesMeetingTarget: number;

@@ -17,18 +17,23 @@ export type Inputs = Float32Array | Uint8Array | Int32Array;
 export interface AlsoCorrect {
   /** length + 1 offsets into `classes`, ascending from 0. */
   first: Int32Array;
+  /** Classes of all examples, one after the other. */
   classes: Int32Array;
 }
 
 /** Examples in memory: `inputs` holds `length` × the product of `inputShape` elements, row-major. */
 export interface InMemoryDataset {
+  /** In the raw units of the data: preprocessing is the model's. */
   inputs: Inputs;
   /** Class of each example, in [0, classes). */
   labels: Int32Array;
   /** Shape of one example: height × width × channels for images. */
   inputShape: number[];
+  /** How many classes there are; not all of them need examples. */
   classes: number;
+  /** One for each class; stored with a model that is fitted on them. */
   classNames?: string[];
+  /** Number of examples. */
   length: number;
   /** Right classes besides the labels: neither right nor wrong in evaluation ("filtered"). */
   alsoCorrect?: AlsoCorrect;
@@ -36,15 +41,17 @@ export interface InMemoryDataset {
 
 /** Examples that do not fit in memory. `fit` owns the order and asks for the indices it wants. */
 export interface StreamedDataset {
+  /** As for examples in memory, and so are the properties below. */
   inputShape: number[];
   classes: number;
   classNames?: string[];
   length: number;
-  /** As for examples in memory. */
   alsoCorrect?: AlsoCorrect;
+  /** The examples of these indices, in their order. `signal` is aborted when they are no longer wanted. */
   read(indices: Int32Array, signal: AbortSignal): Promise<{ inputs: Inputs; labels: Int32Array }>;
 }
 
+/** Labelled examples, in memory or behind a reader. */
 export type Dataset = InMemoryDataset | StreamedDataset;
 
 /** The name of an element type, as it is stored with a model. */

@@ -4,6 +4,7 @@
  */
 export class OneLogitError extends Error {
   override readonly name: string = 'OneLogitError';
+  /** @internal */
   constructor(
     readonly code: string,
     message: string,
@@ -19,6 +20,7 @@ export class OneLogitError extends Error {
  */
 export class AbortError extends OneLogitError {
   override readonly name = 'AbortError';
+  /** @internal */
   constructor(message: string, signal: AbortSignal) {
     super('ERR_ONELOGIT_ABORTED', message, { cause: signal.reason });
   }

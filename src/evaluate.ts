@@ -43,9 +43,12 @@ export interface EvaluationProgress {
 /** The ranking of all examples by the score of one class. The measures are null for a class without examples. */
 export interface ClassEvaluation {
   readonly class: number;
+  /** If the dataset or the model has names. */
   readonly name?: string;
+  /** Examples of the class. */
   readonly positives: number;
   readonly averagePrecision: number | null;
+  /** Precision at the highest threshold whose recall is at least 0.9; the next one: 0.99. */
   readonly precisionAt90: number | null;
   readonly precisionAt99: number | null;
 }
@@ -69,9 +72,11 @@ export interface Evaluation extends RankingErrors {
   readonly classes: number;
   /** The training loss's name; null for a model that was never fitted. */
   readonly loss: string | null;
+  /** What was ranked by. */
   readonly scores: Scores;
   /** Share of examples whose largest score is the label's. */
   readonly accuracy: number;
+  /** Classes that occur in these examples, and so are in the averages. */
   readonly classesWithPositives: number;
   readonly classesWithoutPositives: number;
   /** Share of (true score, false score) pairs, over all examples, with true ≤ false: 0 if the scores separate. */
@@ -86,6 +91,7 @@ export interface Evaluation extends RankingErrors {
     /** Wrong pairs that were ranked. */
     readonly negatives: number;
   };
+  /** One element for each class, in their order. */
   readonly perClass: readonly ClassEvaluation[];
 }
 

@@ -25,6 +25,7 @@ export interface Validation {
 export interface Progress {
   /** Steps done, those before resuming included. */
   readonly step: number;
+  /** Of the whole fit. */
   readonly steps: number;
   /** Mean over the steps since the last report. */
   readonly loss: number;
@@ -33,7 +34,9 @@ export interface Progress {
    * `memory: 'logits'`. (Accuracy on a validation part is always known.)
    */
   readonly accuracy: number;
+  /** Training examples a second, smoothed over about three seconds. */
   readonly examplesPerSecond: number;
+  /** Until the last step, at the mean pace of this call. */
   readonly secondsLeft: number;
   /** As scheduled for the latest step. */
   readonly learningRate: number;

@@ -31,13 +31,17 @@ declare module './native.js' {
   }
 }
 
-/** {@link linearLoss}'s gradients: of the hidden activations m×d, the class matrix k×d and the bias k. */
+/** {@link linearLoss}'s gradients. */
 export interface LinearLossGradients {
+  /** Of the hidden activations, m×d. */
   gradHidden: Float32Array;
+  /** Of the class matrix, k×d. */
   gradWeight: Float32Array;
+  /** Of the bias, k. */
   gradBias: Float32Array;
 }
 
+/** What {@link linearLoss} computes with: m examples, d features, k classes. */
 export interface LinearLossOptions {
   /** Hidden activations, m×d row-major. */
   hidden: Float32Array;

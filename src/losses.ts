@@ -159,7 +159,8 @@ export interface LossOptions {
   'batch-max-margin': BatchMaxMarginOptions;
 }
 
-type LossOf<N extends LossName> = Extract<Loss, { name: N }>;
+/** The loss of a name. */
+export type LossOf<N extends LossName> = Extract<Loss, { name: N }>;
 
 // Losses made here have been checked, and their noise weights copied: that need not happen again.
 const made = new WeakSet<object>();
@@ -346,15 +347,27 @@ function byName<N extends LossName>(name: N, options?: LossOptions[N]): LossOf<N
   return (makers[name] as (options?: unknown) => Loss)(options) as LossOf<N>;
 }
 
-/** The seven losses. */
+/**
+ * The seven losses.
+ *
+ * @namespace
+ */
 export const losses = {
+  /** @function */
   crossEntropy,
+  /** @function */
   maxMargin,
+  /** @function */
   selfNormalization,
+  /** @function */
   nce,
+  /** @function */
   binaryCrossEntropy,
+  /** @function */
   batchCrossEntropy,
+  /** @function */
   batchMaxMargin,
+  /** @function */
   byName,
 } as const;
 

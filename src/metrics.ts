@@ -1,5 +1,7 @@
 /**
  * Ranking metrics of single-logit classification, as in the paper's Table I.
+ *
+ * @module metrics
  */
 import { types } from 'node:util';
 import { checkFloat32Array, checkInt32Array, checkInteger, checkNumber, describe, typedArrayLength } from './check.js';

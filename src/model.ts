@@ -51,6 +51,7 @@ export interface BuildOptions extends ModelOptions {
 export interface TensorInfo {
   /** As in a `torch.nn.Sequential` of the same layers, `'0.weight'`; `'conv1.weight'` of a layer with the name `'conv1'`. */
   readonly name: string;
+  /** Of its values, row-major: units × inputs of a dense weight, filters × height × width × channels of a convolution's. */
   readonly shape: readonly number[];
   /** False for running statistics and for tensors of frozen layers. */
   readonly trainable: boolean;
@@ -97,6 +98,8 @@ export class Model {
    * which it was made.
    *
    * ```ts
+   * import { layers, Model } from 'onelogit';
+   *
    * const input = layers.input([32, 32, 3]);
    * const x = input.apply(layers.conv2d(16, { kernel: 3, padding: 'same' }), layers.relu());
    * const y = x.apply(layers.conv2d(16, { kernel: 3, padding: 'same' }));

@@ -38,6 +38,7 @@ export interface CommonOptimizerOptions {
 
 /** Options of {@link optimizers.sgd}. */
 export interface SgdOptions extends CommonOptimizerOptions {
+  /** Step size, which the schedule multiplies. At least 0. */
   learningRate: number;
   /** In [0, 1). Default 0. */
   momentum?: number | undefined;
@@ -122,8 +123,19 @@ function adamW(options?: AdamOptions): Adam {
   return adamLike('adamW', options, 0.01);
 }
 
-/** The optimizers of `fit`. */
-export const optimizers = { sgd, adam, adamW } as const;
+/**
+ * The optimizers of `fit`.
+ *
+ * @namespace
+ */
+export const optimizers = {
+  /** @function */
+  sgd,
+  /** @function */
+  adam,
+  /** @function */
+  adamW,
+} as const;
 
 /** An optimizer from outside, through the same checks as `optimizers.*`. */
 export function checkOptimizer(value: unknown, what: string): Optimizer {

@@ -6,6 +6,7 @@ import { rangeError, typeError } from './errors.js';
 
 /** x → (x · scale − mean) / standardDeviation, mean and standard deviation per position on the last axis of an example. */
 export interface Preprocessing {
+  /** 1 leaves the element as it is. */
   readonly scale: number;
   /** One number, or one per position on the last axis (the channels of an image). Absent: 0. */
   readonly mean?: readonly number[];

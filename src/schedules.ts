@@ -85,8 +85,21 @@ function warmup(options: { steps: number }, then: ConstantSchedule | StepSchedul
   return Object.freeze({ name: 'warmup', steps: checkInteger(steps, 'steps of schedules.warmup', 1), next });
 }
 
-/** The schedules of `fit`. */
-export const schedules = { constant, step, cosine, warmup } as const;
+/**
+ * The schedules of `fit`.
+ *
+ * @namespace
+ */
+export const schedules = {
+  /** @function */
+  constant,
+  /** @function */
+  step,
+  /** @function */
+  cosine,
+  /** @function */
+  warmup,
+} as const;
 
 /** A schedule from outside, through the same checks as `schedules.*`. */
 export function checkSchedule(value: unknown, what: string): Schedule {

@@ -7,7 +7,9 @@ import { rangeError } from './errors.js';
 
 /** What `validation: { fraction, seed }` set aside, as the model records it; enough to make the split again. */
 export interface Split {
+  /** Share that was set aside. */
   readonly fraction: number;
+  /** Of the draw. */
   readonly seed: number;
   /** How many examples the dataset had. */
   readonly length: number;
@@ -17,7 +19,7 @@ export interface Split {
  * Splits the indices 0 … length − 1 in two.
  *
  * round(length · fraction) examples, at least 1 and at most length − 1, are for validation: the first so many elements of a
- * Fisher-Yates shuffle drawn from {@link uniformIntegers}`(seed)`. Both parts are in ascending order.
+ * Fisher-Yates shuffle drawn from `uniformIntegers(seed)`, below. Both parts are in ascending order.
  *
  * @param length - examples, at least 2
  * @param fraction - share set aside, above 0 and below 1

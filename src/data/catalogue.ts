@@ -24,7 +24,7 @@ export interface Member {
   bytes?: number;
 }
 
-/** A data set that {@link catalogue} knows. */
+/** A data set that {@link download} knows. */
 export type DownloadName = 'mnist' | 'cifar10' | 'cifar100' | 'svhn';
 
 // Checksums: of mnist, from files whose MD5 values are the published ones; of cifar10 and cifar100, as red-datasets and MLDatasets.jl

@@ -20,6 +20,7 @@ export interface DownloadProgress {
   totalBytes: number;
 }
 
+/** Options of {@link download}. */
 export interface DownloadOptions {
   /** Directory that the files go to, made if it is not there. Default: `name` in `$ONELOGIT_CACHE`, else in `~/.cache/onelogit`. */
   to?: string;
@@ -33,7 +34,9 @@ export interface DownloadOptions {
   signal?: AbortSignal;
 }
 
+/** What {@link download} resolves to. */
 export interface DownloadResult {
+  /** Where the files are. */
   directory: string;
   /** Names of the files of the data set in it, those that were there already included. */
   files: string[];

@@ -24,9 +24,10 @@ export interface FormatOptions {
 }
 
 /** What is worth knowing about a data set from files. */
-interface Loaded {
+export interface Loaded {
   /** The format that was found, or asked for. */
   format: string;
+  /** The part that was loaded. */
   split: Split;
   /** Classes below `classes` without an example in this split, ascending: class 0 where labels start at 1. */
   absentClasses: number[];
@@ -39,6 +40,7 @@ export interface LoadedDataset extends InMemoryDataset, Loaded {}
 
 /** One that is too large for that: its inputs are read when they are asked for. */
 export interface LoadedStream extends StreamedDataset, Loaded {
+  /** Class of each example, known without reading it. */
   labels: Int32Array;
 }
 

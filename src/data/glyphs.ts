@@ -14,6 +14,7 @@ declare module '../native.js' {
   }
 }
 
+/** Options of {@link glyphs}. */
 export interface GlyphOptions {
   /** Number of classes, from 1 to 16,777,216. The first glyphs of a larger number are those of a smaller. */
   classes: number;
@@ -31,7 +32,9 @@ export interface GlyphOptions {
 
 /** Images of generated characters. */
 export interface GlyphDataset extends InMemoryDataset {
+  /** `length` × `size` × `size` bytes: 0 background, up to 255. */
   inputs: Uint8Array;
+  /** `'glyph 0'` and so on. */
   classNames: string[];
 }
 

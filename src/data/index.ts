@@ -1,5 +1,7 @@
 /**
- * The namespace `datasets`: data from files, and data that is generated.
+ * Data from files, from the network, and data that is generated.
+ *
+ * @module datasets
  */
 export type { DownloadName } from './catalogue.js';
 export { type DownloadOptions, type DownloadProgress, type DownloadResult, download } from './download.js';

@@ -46,6 +46,7 @@ const validationHint = 'it has no validation part of its own, let fit set one as
 /** The formats that {@link load} knows. */
 export type FormatName = 'idx' | 'cifar10' | 'cifar100' | 'svhn' | 'npy' | 'knowledge-graph' | 'sequences' | 'image-folder' | 'text';
 
+/** Options of {@link load}. */
 export interface LoadOptions extends Omit<FormatOptions, 'imageSize'> {
   /** Default: found by the names of the files. */
   format?: FormatName;

@@ -9,24 +9,45 @@ import { batchNorm, localResponseNorm } from './normalization.js';
 import { avgPool, globalAvgPool, maxPool } from './pooling.js';
 import { add, concat, input } from './symbolic-tensor.js';
 
-/** The layers of {@link Model.sequential}; `input`, `add` and `concat` make graphs of them for {@link Model.build}. */
+/**
+ * The layers of {@link Model.sequential}; `input`, `add` and `concat` make graphs of them for {@link Model.build}.
+ *
+ * @namespace
+ */
 export const layers = {
+  /** @function */
   dense,
+  /** @function */
   conv2d,
+  /** @function */
   batchNorm,
+  /** @function */
   relu,
+  /** @function */
   maxPool,
+  /** @function */
   avgPool,
+  /** @function */
   globalAvgPool,
+  /** @function */
   dropout,
+  /** @function */
   flatten,
+  /** @function */
   zeroPadding,
+  /** @function */
   localResponseNorm,
+  /** @function */
   softmax,
+  /** @function */
   embedding,
+  /** @function */
   freeze,
+  /** @function */
   input,
+  /** @function */
   add,
+  /** @function */
   concat,
 } as const;
 
@@ -41,4 +62,4 @@ export type { NameOption } from './layer.js';
 export type { BatchNormLayer, BatchNormOptions, LocalResponseNormLayer, LocalResponseNormOptions } from './normalization.js';
 export type { AvgPoolLayer, AvgPoolOptions, GlobalAvgPoolLayer, MaxPoolLayer, MaxPoolOptions } from './pooling.js';
 export { graphOf, type SymbolicTensor } from './symbolic-tensor.js';
-export type { Extent, Padding, Pixels } from './windows.js';
+export type { CheckedPadding, Extent, Padding, Pixels, Sides } from './windows.js';

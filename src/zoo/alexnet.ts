@@ -3,7 +3,7 @@ import { type Layer, layers } from '../layers/index.js';
 import { Model } from '../model.js';
 import { checkNetworkOptions, type NetworkOptions } from './network.js';
 
-/** Options of {@link alexnet}. */
+/** Options of {@link zoo.alexnet}. */
 export interface AlexnetOptions extends NetworkOptions {
   /** `'torchvision'` (default): one tower without normalisation. `'original'`: the two towers of 2012. */
   variant?: 'torchvision' | 'original' | undefined;

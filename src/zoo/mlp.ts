@@ -4,7 +4,7 @@ import { type Layer, layers } from '../layers/index.js';
 import { Model } from '../model.js';
 import { checkNetworkOptions, type NetworkOptions, normalized } from './network.js';
 
-/** Options of {@link mlp}. */
+/** Options of {@link zoo.mlp}. */
 export interface MlpOptions extends NetworkOptions {
   /** Units of the hidden layers. Default [500, 500]. */
   hidden?: readonly number[] | undefined;
