@@ -9,5 +9,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Native code uses every core already.
     maxWorkers: 2,
+    maxConcurrency: 2,
   },
 });

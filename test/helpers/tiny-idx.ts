@@ -1,4 +1,4 @@
-/** A data set small enough to train on in a blink: `classes` noisy patterns of 6 × 6 bytes, as IDX files. */
+/** IDX files, and a data set small enough to train on in a blink: `classes` noisy patterns of 6 × 6 bytes. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -22,23 +22,40 @@ function generator(seed: number): () => number {
   };
 }
 
-export async function writeTinyIdx(directory: string, { classes = 4, train = 400, test = 100 } = {}): Promise<void> {
+/** Images of bytes and their labels: one part of a data set. */
+export interface Images {
+  inputs: Uint8Array;
+  labels: Int32Array | Uint8Array;
+  inputShape: readonly number[];
+  length: number;
+}
+
+/** The four files of a data set as MNIST has them. */
+export async function writeIdx(directory: string, train: Images, test: Images): Promise<void> {
   await mkdir(directory, { recursive: true });
+  for (const [name, { inputs, labels, inputShape, length }] of [
+    ['train', train],
+    ['t10k', test],
+  ] as const) {
+    const [height, width] = inputShape as [number, number];
+    await writeFile(join(directory, `${name}-images-idx3-ubyte`), idx([length, height, width], inputs));
+    await writeFile(join(directory, `${name}-labels-idx1-ubyte`), idx([length], Uint8Array.from(labels)));
+  }
+}
+
+export async function writeTinyIdx(directory: string, { classes = 4, train = 400, test = 100 } = {}): Promise<void> {
   const pattern = generator(7);
   const patterns = Array.from({ length: classes }, () => Uint8Array.from({ length: side * side }, () => (pattern() < 0.4 ? 220 : 20)));
-  for (const [name, length, seed] of [
-    ['train', train, 1],
-    ['t10k', test, 2],
-  ] as const) {
+  const draw = (length: number, seed: number): Images => {
     const random = generator(seed);
     const labels = Uint8Array.from({ length }, (_, i) => i % classes);
-    const images = new Uint8Array(length * side * side);
+    const inputs = new Uint8Array(length * side * side);
     labels.forEach((label, i) => {
       patterns[label]!.forEach((ink, j) => {
-        images[i * side * side + j] = Math.max(0, Math.min(255, ink + 60 * (random() - 0.5)));
+        inputs[i * side * side + j] = Math.max(0, Math.min(255, ink + 60 * (random() - 0.5)));
       });
     });
-    await writeFile(join(directory, `${name}-images-idx3-ubyte`), idx([length, side, side], images));
-    await writeFile(join(directory, `${name}-labels-idx1-ubyte`), idx([length], labels));
-  }
+    return { inputs, labels, inputShape: [side, side], length };
+  };
+  await writeIdx(directory, draw(train, 1), draw(test, 2));
 }

@@ -1,0 +1,47 @@
+// The options that a script of this repository has, from its source: what it, or a file it imports, gives to parseArgs. Scripts are not run,
+// because what they import (other packages' benchmarks, servers) may not be installed.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import ts from 'typescript';
+
+/** Exits with status 2 and a sentence unless the script takes these arguments. */
+export function checkScript(path, args) {
+  try {
+    parseArgs({ args, options: optionsOf(path), strict: true });
+  } catch (error) {
+    console.error(`${path}: ${error.message}`);
+    process.exit(2);
+  }
+}
+
+/** `options` of parseArgs in a file or what it imports of its own; {} if there is none. */
+export function optionsOf(path, seen = new Set()) {
+  if (seen.has(path) || !existsSync(path)) return {};
+  seen.add(path);
+  const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ES2023, true);
+  const options = {};
+  const visit = (node) => {
+    if (ts.isImportDeclaration(node) && node.moduleSpecifier.text.startsWith('.'))
+      Object.assign(options, optionsOf(join(dirname(path), node.moduleSpecifier.text), seen));
+    if (ts.isCallExpression(node) && node.expression.getText() === 'parseArgs') Object.assign(options, declared(node.arguments[0]));
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return options;
+}
+
+const propertyOf = (object, name) => object.properties.find((property) => property.name?.text === name)?.initializer;
+
+function declared(argument) {
+  const object = argument && ts.isObjectLiteralExpression(argument) ? propertyOf(argument, 'options') : undefined;
+  if (!object) return {};
+  return Object.fromEntries(
+    object.properties.map((property) => {
+      const { text: name } = property.name;
+      const multiple = propertyOf(property.initializer, 'multiple') !== undefined;
+      const short = propertyOf(property.initializer, 'short')?.text;
+      return [name, { type: propertyOf(property.initializer, 'type').text, multiple, ...(short ? { short } : {}) }];
+    }),
+  );
+}
