@@ -81,20 +81,38 @@ function timeAxis(title, shown) {
   };
 }
 
+/** `text`: where the name of a line stands, beside its last point. */
 const waysToAnswer = [
-  { contestant: 'predict', call: 'predict', label: 'all logits, Model.predict', color: '#555555' },
-  { contestant: 'onnxruntime-all', call: 'predict', label: 'all logits, ONNX Runtime', color: '#2f8f5b' },
-  { contestant: 'onelogit float32', call: 'score', label: 'one logit, score', color: '#0b5fa5' },
+  { contestant: 'predict', call: 'predict', label: 'all logits, Model.predict', color: '#555555', text: { align: 'left', dx: 10, dy: -4 } },
+  {
+    contestant: 'onnxruntime-all',
+    call: 'predict',
+    label: 'all logits, ONNX Runtime',
+    color: '#2f8f5b',
+    text: { align: 'left', dx: 10, dy: 12 },
+  },
+  {
+    contestant: 'onelogit float32',
+    call: 'score',
+    label: 'one logit, score',
+    color: '#0b5fa5',
+    text: { align: 'right', dx: -10, dy: -12 },
+  },
 ];
 
 /** The text of the figure for last layers of d features; undefined when they were not measured. */
 export function plotOneOfMany(results, d = 512) {
-  const shown = results
-    .filter((one) => one.rows === 'random' && one.d === d)
-    .flatMap(({ contestant, call, k, p50 }) => {
-      const way = waysToAnswer.find((one) => one.contestant === contestant && one.call === call);
-      return way ? [{ k, ns: p50.median, way: way.label }] : [];
-    });
+  const lines = waysToAnswer.map((way) => ({
+    ...way,
+    points: results
+      .filter(
+        ({ contestant, call, rows, d: features }) =>
+          contestant === way.contestant && call === way.call && rows === 'random' && features === d,
+      )
+      .map(({ k, p50 }) => ({ k, ns: p50.median, way: way.label }))
+      .sort((a, b) => a.k - b.k),
+  }));
+  const shown = lines.flatMap(({ points }) => points);
   const classes = [...new Set(shown.map(({ k }) => k))].sort((a, b) => a - b);
   if (classes.length < 2) return undefined;
   const encoding = {
@@ -109,17 +127,24 @@ export function plotOneOfMany(results, d = 512) {
       field: 'way',
       type: 'nominal',
       scale: { domain: waysToAnswer.map(({ label }) => label), range: waysToAnswer.map(({ color }) => color) },
-      legend: { orient: 'top', title: null, symbolType: 'stroke', symbolStrokeWidth: 3 },
+      legend: null,
     },
   };
   return svg({
-    title: `Is it class c? A last layer of ${d} features, another class each time, p50`,
+    title: { text: 'Is it class c?', subtitle: `a last layer of ${d} features, another class each time, p50`, subtitleColor: '#555' },
     data: { values: shown },
-    width: 420,
+    width: 560,
     height: 240,
     layer: [
       { mark: { type: 'line', strokeWidth: 2.5 }, encoding },
       { mark: { type: 'point', filled: true, size: 30, opacity: 1 }, encoding },
+      ...lines
+        .filter(({ points }) => points.length)
+        .map(({ points, label, text }) => ({
+          data: { values: [points.at(-1)] },
+          mark: { type: 'text', fontSize: 12, ...text },
+          encoding: { ...encoding, text: { value: label } },
+        })),
     ],
   });
 }
