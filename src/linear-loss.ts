@@ -48,7 +48,7 @@ export interface LinearLossOptions {
   /** Class matrix, k×d: one class is one contiguous row. A `Uint16Array` holds bfloat16 bits. */
   weight: Float32Array | Uint16Array;
   /** k; default: no bias. */
-  bias?: Float32Array;
+  bias?: Float32Array | undefined;
   /** Class of each of the m examples, in [0, k). Duplicates are fine. */
   labels: Int32Array;
   /** d */
@@ -56,11 +56,11 @@ export interface LinearLossOptions {
   /** k */
   classes: number;
   /** Default `'auto'`. */
-  device?: Device;
+  device?: Device | undefined;
   /** Most bytes that the logits of a block of classes may take, in all threads together; default 64 MiB. m×d sums come on top. */
-  workspaceBytes?: number;
+  workspaceBytes?: number | undefined;
   /** Arrays to write the gradients into (fresh arrays of hundreds of megabytes cost page faults); default: new ones. */
-  out?: Partial<LinearLossGradients>;
+  out?: Partial<LinearLossGradients> | undefined;
 }
 
 const optionNames = ['hidden', 'weight', 'bias', 'labels', 'features', 'classes', 'device', 'workspaceBytes', 'out'];

@@ -1,5 +1,5 @@
 /**
- * The types that users see, of the package as it is published (`npm run lint` compiles this; nothing of it runs): what the public interface accepts and
+ * The types that users see, of the package as it is published, that is of `dist/` (`npm run lint` compiles this; nothing of it runs): what the public interface accepts and
  * gives, and that what is wrong is refused before it runs. Every `@ts-expect-error` is an error itself if the line below it compiles.
  */
 import {
@@ -90,6 +90,7 @@ export function ofLossAndGradient() {
     classes: 3,
     out: { gradWeight: floats },
     workspaceBytes: 1e6,
+    device: undefined,
   });
   expectTypeOf(gradients).toExtend<{ value: number; gradHidden: Float32Array; gradWeight: Float32Array; gradBias: Float32Array }>();
 
@@ -268,6 +269,10 @@ export function ofData() {
   expectTypeOf(datasets.load('mnist', { format: 'idx', split: 'test' })).resolves.toExtend<InMemoryDataset>();
   expectTypeOf(datasets.load('photos', { memoryBytes: 0 })).resolves.toExtend<Dataset>();
   expectTypeOf(datasets.glyphs({ classes: 3, examplesPerClass: 2, seed: 1, split: 'test' }).inputs).toExtend<Uint8Array>();
+  // Options may be there and undefined, as the value of a variable that may be.
+  datasets.load('mnist', { format: undefined, split: undefined, context: undefined, imageSize: undefined, signal: undefined });
+  datasets.glyphs({ classes: 3, examplesPerClass: 2, seed: undefined, split: undefined });
+  datasets.download('mnist', { to: undefined, mirrors: undefined, onProgress: undefined });
   expectTypeOf(splitIndices(10, 0.5, 1)).toEqualTypeOf<{ training: Int32Array; validation: Int32Array }>();
   for (const make of [zoo.cnn, zoo.vgg16, zoo.inceptionV3, zoo.resnet50, zoo.resnet101])
     expectTypeOf(make({ classes: 10, trainable: 'head', preprocessing: torchvisionPreprocessing.imagenet })).toEqualTypeOf<Model>();

@@ -23,15 +23,15 @@ export interface DownloadProgress {
 /** Options of {@link download}. */
 export interface DownloadOptions {
   /** Directory that the files go to, made if it is not there. Default: `name` in `$ONELOGIT_CACHE`, else in `~/.cache/onelogit`. */
-  to?: string;
+  to?: string | undefined;
   /** Addresses of directories that hold the files, asked in this order instead of the usual ones. */
-  mirrors?: string[];
+  mirrors?: string[] | undefined;
   /** Seconds without a byte after which a mirror is given up. Default: 30. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** Called at most about ten times a second, and at the end of each file. */
-  onProgress?: (progress: DownloadProgress) => void;
+  onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** Stops the download; what has arrived is continued the next time. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What {@link download} resolves to. */

@@ -10,17 +10,17 @@ export type Split = 'train' | 'validation' | 'test';
 /** Options that only some formats have. */
 export interface FormatOptions {
   /** How many items or words before the one to predict. */
-  context?: number;
+  context?: number | undefined;
   /** The most frequent words so many are classes; the others are unknown. */
-  vocabularySize?: number;
+  vocabularySize?: number | undefined;
   /** Of two labels for each example, the one that is its class. */
-  labels?: 'fine' | 'coarse';
+  labels?: 'fine' | 'coarse' | undefined;
   /** Take the extra examples, too. */
-  extra?: boolean;
+  extra?: boolean | undefined;
   /** Height and width that images are resized to. */
-  imageSize?: [height: number, width: number];
+  imageSize?: [height: number, width: number] | undefined;
   /** Channels that images are converted to: grey or colour. */
-  channels?: 1 | 3;
+  channels?: 1 | 3 | undefined;
 }
 
 /** What is worth knowing about a data set from files. */

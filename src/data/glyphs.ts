@@ -21,13 +21,13 @@ export interface GlyphOptions {
   /** Examples of each class, at least 1. */
   examplesPerClass: number;
   /** Which glyphs and which examples. Default: 0. */
-  seed?: number;
+  seed?: number | undefined;
   /** `'train'` and `'test'` have the same glyphs and different examples. Default: `'train'`. */
-  split?: Exclude<Split, 'validation'>;
+  split?: Exclude<Split, 'validation'> | undefined;
   /** Pixels per side, from 8 to 1024. Default: 28. */
-  size?: number;
+  size?: number | undefined;
   /** Strength of all distortions, from 0 (every example is its bare glyph) to 4. Default: 1. */
-  distortion?: number;
+  distortion?: number | undefined;
 }
 
 /** Images of generated characters. */

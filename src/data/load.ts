@@ -49,18 +49,18 @@ export type FormatName = 'idx' | 'cifar10' | 'cifar100' | 'svhn' | 'npy' | 'know
 /** Options of {@link load}. */
 export interface LoadOptions extends Omit<FormatOptions, 'imageSize'> {
   /** Default: found by the names of the files. */
-  format?: FormatName;
+  format?: FormatName | undefined;
   /** Default: `'train'`. */
-  split?: Split;
+  split?: Split | undefined;
   /** Height and width that images are resized to, or one number for both. */
-  imageSize?: number | [height: number, width: number];
+  imageSize?: number | [height: number, width: number] | undefined;
   /**
    * Of a format that can be read batch by batch (image-folder): the most bytes of inputs that are kept in memory; a larger data set comes
    * with `read` instead of `inputs`. Without it a data set always comes in memory, and one of more than 1 GiB is an error.
    */
-  memoryBytes?: number;
+  memoryBytes?: number | undefined;
   /** Stops loading. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**
