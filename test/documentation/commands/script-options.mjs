@@ -5,18 +5,18 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import ts from 'typescript';
 
-/** Exits with status 2 and a sentence unless the script takes these arguments. */
-export function checkScript(path, args) {
+/** Why a script would not take these arguments; undefined if it does. */
+export function refusal(path, args) {
   try {
     parseArgs({ args, options: optionsOf(path), strict: true });
+    return undefined;
   } catch (error) {
-    console.error(`${path}: ${error.message}`);
-    process.exit(2);
+    return `${path}: ${error.message}`;
   }
 }
 
 /** `options` of parseArgs in a file or what it imports of its own; {} if there is none. */
-export function optionsOf(path, seen = new Set()) {
+function optionsOf(path, seen = new Set()) {
   if (seen.has(path) || !existsSync(path)) return {};
   seen.add(path);
   const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ES2023, true);

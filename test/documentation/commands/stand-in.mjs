@@ -7,7 +7,6 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { checkScript } from './script-options.mjs';
 
 const { DOCUMENTATION_ROOT: root, DOCUMENTATION_HOME: home } = process.env;
 /** Where a directory of the page is in the repository. */
@@ -16,6 +15,13 @@ const inRepository = (path) => join(root, relative(home, join(process.cwd(), pat
 function refuse(message) {
   console.error(message);
   process.exit(2);
+}
+
+/** The compiler, which reads scripts, takes longer to load than most commands to run. */
+async function checkScript(path, args) {
+  const { refusal } = await import('./script-options.mjs');
+  const message = refusal(path, args);
+  if (message !== undefined) refuse(message);
 }
 
 function manifest(directory) {
@@ -31,7 +37,7 @@ function npmArguments(args) {
   return at < 0 ? { directory: '.', rest: args } : { directory: args[at + 1], rest: args.toSpliced(at, 2) };
 }
 
-function npm(args) {
+async function npm(args) {
   const { directory, rest } = npmArguments(args);
   const [command, ...more] = rest;
   const named = more.filter((argument) => !argument.startsWith('-'));
@@ -55,7 +61,7 @@ function npm(args) {
   if (line === undefined) refuse(`Expected a script of ${directory === '.' ? 'package.json' : directory} but received '${script}'`);
   const passed = more.includes('--') ? more.slice(more.indexOf('--') + 1) : [];
   const file = /^node (\S+\.mjs)$/.exec(line)?.[1];
-  if (file) checkScript(join(inRepository(directory), file), passed);
+  if (file) await checkScript(join(inRepository(directory), file), passed);
   checkTestFiles(passed);
 }
 
@@ -72,11 +78,11 @@ function npx(args) {
   checkTestFiles(rest);
 }
 
-function node(args) {
+async function node(args) {
   if (args[0].startsWith('-')) return passOn(process.execPath, args);
   const script = inRepository(args[0]);
   if (!existsSync(script)) refuse(`Expected a file of the repository after node but received ${args[0]}`);
-  checkScript(script, args.slice(1));
+  await checkScript(script, args.slice(1));
 }
 
 function passOn(program, args) {
