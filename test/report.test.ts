@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { metrics, SingleLogitClassifier } from '../src/index.js';
+import { readThresholds } from '../src/report/file-thresholds.js';
 import { escapeHtml, html, jsonInScript } from '../src/report/html.js';
 import { Ranking } from '../src/report/page/ranking.js';
 import { shortest } from '../src/report/report-data.js';
@@ -282,7 +283,13 @@ describe('onelogit evaluate --report', () => {
     const { data: after } = readReport(join(directory, 'second.html'));
     const classifier = await SingleLogitClassifier.load(join(directory, 'm.safetensors'));
     const thresholds = classifier.thresholds!;
+    expect(await readThresholds(join(directory, 'm.safetensors'))).toEqual({ thresholds, calibration: classifier.calibration });
     classifier.dispose();
+    const model = readFileSync(join(directory, 'm.safetensors'));
+    const refused = await runCli(['evaluate', 'm.safetensors', data, '--report', './m.safetensors'], { cwd: directory });
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('Expected another file than MODEL for --report');
+    expect(readFileSync(join(directory, 'm.safetensors')).equals(model)).toBe(true);
     for (const one of after.perClass) expect(Math.fround(one.threshold!.value)).toBe(thresholds[one.class]);
     // 80 examples of four classes were set aside; 9 of each are needed.
     const { html: text } = readReport(join(directory, 'second.html'));

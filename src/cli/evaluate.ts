@@ -1,15 +1,15 @@
 /** `onelogit evaluate`: how well single logits tell the classes of a data set. */
+import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { RankingErrors } from '../evaluate.js';
 import { shellWord } from '../report/facts.js';
-import type { ReportOptions } from '../report/report.js';
 import { defineCommand } from './command.js';
 import { checkWritable } from './files.js';
 import { choice, integer, text } from './options.js';
 import { count, percent, table } from './output.js';
 import { Progress } from './progress.js';
 import { dataOptions, deviceOption, loadOptionsFrom } from './training-options.js';
-import { InterruptedError } from './usage.js';
+import { InterruptedError, UsageError } from './usage.js';
 
 const options = {
   scores: choice('rank by the class’s logit alone, or by its softmax probability', ['single-logit', 'softmax'], 'single-logit'),
@@ -46,8 +46,8 @@ export const command = defineCommand(
   },
   async ({ values, positionals, output, signal }) => {
     const [path, directory] = positionals as [string, string];
-    if (values.report !== undefined) await checkReport(values.report);
-    const { datasets, Model } = await import('../index.js');
+    if (values.report !== undefined) await checkReport(values.report, path);
+    const [{ datasets, Model }, { readThresholds }] = await Promise.all([import('../index.js'), import('../report/file-thresholds.js')]);
     const model = await Model.load(path, { device: values.device });
     const progress = new Progress('evaluate');
     try {
@@ -63,7 +63,7 @@ export const command = defineCommand(
               path: values.report,
               model: basename(path),
               data: `${directory} (${values.split})`,
-              ...(await calibrationOf(path)),
+              ...(await readThresholds(path)),
               command: ['onelogit', ...process.argv.slice(2)].map(shellWord).join(' '),
             };
       const evaluation = await model.evaluate(dataset, {
@@ -145,18 +145,10 @@ export const command = defineCommand(
 );
 
 /** What a report needs, before a model is loaded for it. */
-async function checkReport(path: string): Promise<void> {
+async function checkReport(report: string, model: string): Promise<void> {
+  const [target, source] = await Promise.all([report, model].map((path) => realpath(path).catch(() => undefined)));
+  if (target !== undefined && target === source)
+    throw new UsageError(`Expected another file than MODEL for --report, which it would replace, but received ${report} for both`);
   const { readAssets } = await import('../report/assets.js');
-  await Promise.all([checkWritable(path, '--report'), readAssets()]);
-}
-
-/** The thresholds in a model's file, and what they were chosen by; null before calibration. */
-async function calibrationOf(path: string): Promise<Pick<ReportOptions, 'thresholds' | 'calibration'>> {
-  const { SingleLogitClassifier } = await import('../index.js');
-  const classifier = await SingleLogitClassifier.load(path);
-  try {
-    return { thresholds: classifier.thresholds, calibration: classifier.calibration };
-  } finally {
-    classifier.dispose();
-  }
+  await Promise.all([checkWritable(report, '--report'), readAssets()]);
 }

@@ -22,7 +22,7 @@ h1, h2, h3, p, dl, figure, table { margin: 0; }
 h1 { font-size: clamp(1.25rem, 5vw, 2.1rem); line-height: 1.2; font-weight: 650; letter-spacing: -0.015em; overflow-wrap: anywhere; }
 h2 { font-size: 1.3rem; line-height: 1.3; font-weight: 650; letter-spacing: -0.01em; }
 section { margin-top: 56px; scroll-margin-top: 16px; }
-section > p { max-width: 72ch; margin-top: 8px; }
+section > p, .interactive > p { max-width: 72ch; margin-top: 8px; }
 .muted, section > p.muted { color: var(--muted); }
 code { font: 0.9em ui-monospace, "SF Mono", Menlo, Consolas, monospace; background: var(--raised); padding: 0.15em 0.4em; border-radius: 4px; overflow-wrap: anywhere; }
 a { color: var(--link); }
@@ -46,7 +46,7 @@ header .lead { margin-top: 6px; color: var(--muted); overflow-wrap: anywhere; }
 .measures { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 24px 28px; margin-top: 36px; }
 .measures div { border-top: 2px solid var(--text); padding-top: 10px; display: flex; flex-direction: column; justify-content: space-between; }
 .measures dt { font-size: 0.875rem; color: var(--muted); }
-.measures dd { margin: 2px 0 0; font-size: 1.75rem; font-weight: 600; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
+.measures dd { margin: 2px 0 0; white-space: nowrap; font-size: clamp(1.35rem, 2.6vw, 1.75rem); font-weight: 600; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
 
 .controls { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: center; margin-top: 20px; }
 .controls label { display: inline-flex; gap: 8px; align-items: center; max-width: 100%; }
@@ -123,7 +123,7 @@ footer { margin-top: 64px; padding-top: 20px; padding-bottom: 48px; color: var(-
   .pair { grid-template-columns: minmax(0, 1fr); }
   .measures { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 20px; }
   .measures div:first-child { grid-column: 1 / -1; }
-  .measures dd, .readings dd { font-size: 1.4rem; }
+  .readings dd { font-size: 1.4rem; }
   .slider { margin: 4px 0 0; }
   .controls label:first-child, .controls select { width: 100%; }
   .facts { grid-template-columns: minmax(0, 1fr); gap: 2px; }
