@@ -121,6 +121,7 @@ TrainOptions options_from_javascript(const Napi::Object& object, std::int64_t fe
   options.checkpoint_path = string_field(object, "checkpointPath", "");
   options.checkpoint_every = integer_field(object, "checkpointEvery", 0);
   options.resume_path = string_field(object, "resumePath", "");
+  options.record_every = integer_field(object, "recordEvery", 0);
   options.metadata = [metadata = string_field(object, "metadata", "")](const Model&) {
     return std::map<std::string, std::string>{{"onelogit", metadata}};
   };
@@ -212,6 +213,52 @@ class ProgressChannel {
   std::optional<Progress> last_;
 };
 
+// Keeps the records of a run until JavaScript takes them, whatever the event loop does meanwhile.
+class RecordQueue {
+ public:
+  void add(const TrainRecord& record) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    records_.push_back(record);
+  }
+  // All there are, oldest first.
+  Napi::Value take(Napi::Env env) {
+    std::vector<TrainRecord> records;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      records.swap(records_);
+    }
+    const Napi::Array array = Napi::Array::New(env, records.size());
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      // A run that logs every step makes many: their handles go one by one.
+      const Napi::HandleScope scope(env);
+      array.Set(static_cast<std::uint32_t>(i), record_to_javascript(env, records[i]));
+    }
+    return array;
+  }
+
+ private:
+  static Napi::Object record_to_javascript(Napi::Env env, const TrainRecord& record) {
+    const Napi::Object object = Napi::Object::New(env);
+    const auto kind = record.kind;
+    object.Set("kind", kind == TrainRecord::Kind::begin   ? "begin"
+                       : kind == TrainRecord::Kind::steps ? "steps"
+                                                          : "validation");
+    set_number(object, "step", static_cast<double>(record.step));
+    if (kind == TrainRecord::Kind::begin) return object;
+    set_number(object, "loss", record.loss);
+    set_number(object, "accuracy", record.accuracy);
+    set_number(object, "seconds", record.seconds);
+    if (kind == TrainRecord::Kind::validation) return object;
+    set_number(object, "overSteps", static_cast<double>(record.over_steps));
+    set_number(object, "learningRate", record.learning_rate);
+    set_number(object, "examplesPerSecond", record.examples_per_second);
+    return object;
+  }
+
+  std::mutex mutex_;
+  std::vector<TrainRecord> records_;
+};
+
 Napi::Object result_to_javascript(Napi::Env env, const TrainResult& result, const std::optional<Progress>& progress) {
   const Napi::Object object = Napi::Object::New(env);
   set_number(object, "steps", static_cast<double>(result.steps));
@@ -234,14 +281,16 @@ Napi::Value fit(Napi::Env env, const std::shared_ptr<SharedModel>& model, const 
   auto channel = std::make_shared<ProgressChannel>(env, object.Get("onProgress"));
   const Preprocessing preprocessing = preprocessing_from_javascript(object.Get("preprocessing").ToObject());
   auto changed = std::make_shared<std::atomic<bool>>(false);
+  auto records = std::make_shared<RecordQueue>();
   const StartedJob started = start_job(
       env,
-      [use, options, channel, preprocessing, changed](Job& job) -> Finish {
+      [use, options, channel, preprocessing, changed, records](Job& job) -> Finish {
         Model& trained = **use;
         const std::optional<Preprocessing> before = trained.preprocessing;
         trained.preprocessing = preprocessing;
         TrainHooks hooks;
         hooks.progress = [&](const Progress& progress) { channel->report(progress); };
+        if (options->record_every > 0) hooks.record = [&](const TrainRecord& record) { records->add(record); };
         hooks.cancelled = &job.cancelled;
         hooks.changed = changed.get();
         TrainResult result;
@@ -260,6 +309,8 @@ Napi::Value fit(Napi::Env env, const std::shared_ptr<SharedModel>& model, const 
   job.Set("changed", Napi::Function::New(env, [changed](const Napi::CallbackInfo& info) {
             return Napi::Boolean::New(info.Env(), changed->load());
           }));
+  job.Set("takeRecords",
+          Napi::Function::New(env, [records](const Napi::CallbackInfo& info) { return records->take(info.Env()); }));
   return job;
 }
 

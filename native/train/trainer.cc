@@ -14,6 +14,7 @@
 #include "train/last_layer.h"
 #include "train/options_check.h"
 #include "train/progress.h"
+#include "train/records.h"
 #include "train/validation.h"
 
 namespace onelogit {
@@ -34,7 +35,8 @@ class Run {
         backend_(model.backend()),
         loss_(options.loss),
         // Reading the loss waits for a device's queue; on the CPU it is there.
-        check_every_(backend_.name() == "cpu" ? 1 : not_finite_within) {}
+        check_every_(backend_.name() == "cpu" ? 1 : not_finite_within),
+        records_(hooks, options.record_every, options.batch_size) {}
 
   ~Run() {
     // Without a completed step the model is as untrained as before.
@@ -47,6 +49,11 @@ class Run {
   }
 
   TrainResult go();
+  // Of the steps whose losses are known. After a failure too: they show how it came.
+  void end_record() {
+    if (!progress_) return;
+    records_.end_record(collected_, learning_rate(std::max<std::int64_t>(collected_ - 1, 0)), progress_->seconds());
+  }
 
  private:
   bool stopped() const { return hooks_.cancelled != nullptr && hooks_.cancelled->load(std::memory_order_relaxed); }
@@ -64,7 +71,7 @@ class Run {
   void step(const Batch& batch);
   void queue_step(const Batch& batch);
   void keep_outcome();
-  void collect(const Batch& batch);
+  void collect(const Batch* batch);
   void checkpoint();
   void check_parameters();
   [[noreturn]] void not_finite(std::int64_t at, const std::string& received, const Batch* batch);
@@ -81,6 +88,7 @@ class Run {
   std::vector<Outcome> host_outcomes_;
   std::int64_t collected_ = 0;  // steps whose loss has been read
   std::optional<ProgressReporter> progress_;
+  StepRecorder records_;
   std::unique_ptr<StepRunner> steps_;  // after the memory that its steps use: it goes first
 };
 
@@ -171,6 +179,7 @@ TrainResult Run::go() {
   std::optional<Validation> validation;
   if (options_.validation) validation.emplace(model_, options_, loss_, *last_layer_, reader);
   progress_.emplace(hooks_, first_step, options_.steps, m);
+  records_.begin(first_step);
 
   while (state_.step < options_.steps && !result.cancelled) {
     const Batch* batch = stopped() ? nullptr : batches.next();
@@ -186,7 +195,9 @@ TrainResult Run::go() {
     const bool save = !options_.checkpoint_path.empty() &&
                       (last || (options_.checkpoint_every > 0 && state_.step % options_.checkpoint_every == 0));
     const bool report = last || validate || progress_->due();
-    if (report || save || state_.step - collected_ == check_every_) collect(*batch);
+    const bool record = last || save || records_.due(state_.step);
+    if (report || record || state_.step - collected_ == check_every_) collect(batch);
+    if (record) end_record();
     if (last || save || validate) last_layer_->catch_up();
     if (last || save) check_parameters();
     // Saved before it is validated: an interruption of the validation loses nothing.
@@ -194,14 +205,18 @@ TrainResult Run::go() {
     std::optional<ValidationResult> validated;
     if (validate) {
       validated = validation->run(hooks_.cancelled);
-      if (validated)
+      if (validated) {
         result.validation = validated;
-      else
+        records_.add_validation(state_.step, *validated, progress_->seconds());
+      } else {
         result.cancelled = !last;
+      }
     }
     if (report) progress_->report(state_.step, learning_rate(state_.step - 1), validated);
   }
   if (result.cancelled) {
+    collect(nullptr);
+    end_record();
     last_layer_->catch_up();
     check_parameters();
     if (!options_.checkpoint_path.empty()) checkpoint();
@@ -240,7 +255,7 @@ void Run::queue_step(const Batch& batch) {
   if (check_every_ == 1) {
     keep_outcome();
     ++state_.step;
-    collect(batch);
+    collect(&batch);
     --state_.step;
   }
   model_.backward(m, number);
@@ -259,21 +274,22 @@ void Run::keep_outcome() {
   backend_.copy(outcomes_.as<Outcome>() + (state_.step - collected_), outcome_.data(), sizeof(Outcome));
 }
 
-// Reads the losses of the steps since the last call.
-void Run::collect(const Batch& batch) {
-  const std::int64_t count = state_.step - collected_;
+// Reads the losses of the steps since the last call. `batch` is that of the latest, or null if it is there no more.
+void Run::collect(const Batch* batch) {
+  const std::int64_t first = collected_, count = state_.step - first;
   if (count == 0) return;
   backend_.download(host_outcomes_.data(), outcomes_.data(), static_cast<std::size_t>(count) * sizeof(Outcome));
   for (std::int64_t i = 0; i < count; ++i) {
     const auto [value, correct] = host_outcomes_[static_cast<std::size_t>(i)];
     if (!std::isfinite(value)) {
       if (i + 1 == count) model_.restore_running_statistics();
-      not_finite(collected_ + i, std::isnan(value) ? "NaN" : "infinity", i + 1 == count ? &batch : nullptr);
+      not_finite(first + i, std::isnan(value) ? "NaN" : "infinity", i + 1 == count ? batch : nullptr);
     }
     state_.recent.add(value, correct);
     progress_->add(value, correct);
+    records_.add(value, correct);
+    ++collected_;
   }
-  collected_ = state_.step;
 }
 
 void Run::checkpoint() { write_checkpoint(model_, options_, state_); }
@@ -313,7 +329,13 @@ void Run::not_finite(std::int64_t at, const std::string& received, const Batch* 
 }  // namespace
 
 TrainResult train(Model& model, const TrainOptions& options, const TrainHooks& hooks) {
-  return Run(model, options, hooks).go();
+  Run run(model, options, hooks);
+  try {
+    return run.go();
+  } catch (...) {
+    run.end_record();
+    throw;
+  }
 }
 
 }  // namespace onelogit

@@ -93,6 +93,7 @@ struct TrainOptions {
   std::function<std::map<std::string, std::string>(const Model&)> metadata;
   std::vector<TensorToWrite> extra_tensors;  // of a checkpoint, beside the model's and the trainer's own: class names
   std::string resume_path;                   // continue bit for bit from this checkpoint
+  std::int64_t record_every = 0;             // steps in a record for hooks.record; 0: no records
 };
 
 struct ValidationResult {
@@ -109,6 +110,19 @@ struct Progress {
   std::optional<ValidationResult> validation;  // the latest, in the report that follows it
 };
 
+// For logs. A record of steps ends where the number of steps is a multiple of record_every, at every checkpoint and at
+// the end: a run that is resumed from a checkpoint continues with the records of one that was never stopped.
+struct TrainRecord {
+  enum class Kind { begin, steps, validation } kind = Kind::begin;
+  std::int64_t step = 0;           // steps done
+  std::int64_t over_steps = 0;     // steps: how many, the last of them `step`
+  double loss = 0;                 // steps: mean over them
+  double accuracy = 0;             // as of Progress
+  double learning_rate = 0;        // of the last step
+  double examples_per_second = 0;  // since the record before; validation and checkpoints in between included
+  double seconds = 0;              // since this run began
+};
+
 struct TrainResult {
   std::int64_t steps = 0;  // steps done, those before resuming included
   bool cancelled = false;
@@ -121,7 +135,8 @@ struct TrainResult {
 struct TrainHooks {
   std::function<void(const Progress&)>
       progress;  // at most about 10 a second, and once at the end; from the training thread
-  const std::atomic<bool>* cancelled = nullptr;  // polled every step
+  std::function<void(const TrainRecord&)> record = {};  // every one, in order; from the training thread
+  const std::atomic<bool>* cancelled = nullptr;         // polled every step
   std::atomic<bool>* changed = nullptr;  // set once a checkpoint was read or a step done: the model is another now
 };
 
