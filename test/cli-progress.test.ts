@@ -1,5 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { barLine, fitState, Progress, significant } from '../src/cli/progress.js';
+import { barLine, curveLine, fitState, fitStates, Progress, showsUnicode, significant } from '../src/cli/progress.js';
+import { Course, sparkline, stretches } from '../src/cli/sparkline.js';
+import { screenOf } from './helpers/screen.js';
 
 const state = fitState({
   step: 12_400,
@@ -134,6 +137,186 @@ describe('Progress', () => {
       new Progress('train', { stream, env: {} }).finish();
       expect(stream.written).toBe('');
     }
+  });
+});
+
+describe('sparkline', () => {
+  it('goes from the lowest to the highest value', () => {
+    expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7])).toBe('▁▂▃▄▅▆▇█');
+    expect(sparkline([3, -1, 3])).toBe('█▁█');
+    expect(sparkline([5, 5, 5])).toBe('▁▁▁');
+    expect(sparkline([])).toBe('');
+  });
+
+  it('shows positive values by their logarithms', () => {
+    expect(sparkline([1, 0.1, 0.01, 0.001])).toBe('█▆▃▁');
+  });
+
+  it('has a dot for what is not finite, which has no part in the scale', () => {
+    expect(sparkline([Number.NaN, 1, Infinity, 2, -Infinity])).toBe('·▁·█·');
+    expect(sparkline([Number.NaN, Infinity])).toBe('··');
+  });
+
+  it('takes as many columns as there are values, whatever they are', () => {
+    fc.assert(fc.property(fc.array(fc.double()), (values) => sparkline(values).length === values.length));
+  });
+});
+
+describe('Course', () => {
+  it('keeps the shape of any number of values in bounded memory', () => {
+    const course = new Course(16);
+    for (let i = 1; i <= 1000; i++) {
+      course.add(i);
+      expect(course.values.length).toBeLessThanOrEqual(16);
+      if (i >= 16) expect(course.values.length).toBeGreaterThanOrEqual(8);
+    }
+    const { values } = course;
+    expect([...values].sort((a, b) => a - b)).toEqual(values);
+    expect(values[0]).toBeCloseTo((1 + 64) / 2);
+    expect(values.at(-1)).toBeGreaterThan(960);
+  });
+
+  it('is every value while there are few', () => {
+    const course = new Course(16);
+    for (const value of [3, 1, 2]) course.add(value);
+    expect(course.values).toEqual([3, 1, 2]);
+  });
+
+  it('is divided into stretches of about the same length', () => {
+    expect(stretches([1, 2, 3, 4, 5, 6], 3)).toEqual([1.5, 3.5, 5.5]);
+    expect(stretches([1, 2, 3, 4, 5], 2)).toEqual([2, 4.5]);
+    expect(stretches([1, 2], 5)).toEqual([1, 2]);
+  });
+});
+
+describe('curveLine', () => {
+  const curve = { name: 'loss', values: Array.from({ length: 100 }, (_, i) => 2.3 / (1 + i)) };
+
+  it('stands below the bar, with the first and the latest value', () => {
+    expect(curveLine('train', curve, 100)).toMatch(/^loss {3}█[▁-█]{58}▁ {2}2\.30 → 0\.0230$/);
+    expect(curveLine('batch-cross-entropy', curve, 100)).toMatch(/^loss {17}█/);
+  });
+
+  it.each(Array.from({ length: 200 }, (_, i) => i))('takes at most %i columns', (width) => {
+    expect(curveLine('train', curve, width).length).toBeLessThanOrEqual(Math.min(width, 120));
+  });
+
+  it('is left out where there is no room, or no course yet', () => {
+    expect(curveLine('train', curve, 14)).toBe('');
+    expect(curveLine('train', curve, 15)).toMatch(/^loss {3}[▁-█]{8}$/);
+    expect(curveLine('train', { name: 'loss', values: [1] }, 100)).toBe('');
+    expect(curveLine('train', { name: 'loss', values: [] }, 100)).toBe('');
+  });
+});
+
+describe('showsUnicode', () => {
+  it.each([
+    [{}, true],
+    [{ LANG: 'en_GB.UTF-8' }, true],
+    [{ LANG: 'C.utf8' }, true],
+    [{ LANG: 'C' }, false],
+    [{ LANG: 'POSIX' }, false],
+    [{ LANG: 'de_DE.ISO-8859-1' }, false],
+    [{ LANG: 'en_GB.UTF-8', LC_ALL: 'C' }, false],
+    [{ LANG: 'C', LC_CTYPE: 'en_GB.UTF-8' }, true],
+    [{ LANG: 'C', LC_ALL: '', LC_CTYPE: 'C.UTF-8' }, true],
+    [{ TERM: 'linux', LANG: 'en_GB.UTF-8' }, false],
+  ])('of %o is %s', (env, expected) => {
+    expect(showsUnicode(env)).toBe(expected);
+  });
+});
+
+describe('the course of the loss', () => {
+  const report = (step: number) => ({
+    step,
+    steps: 1000,
+    loss: 2.3 / step,
+    accuracy: 0.5,
+    examplesPerSecond: 1000,
+    secondsLeft: 10,
+    ...(step === 100 ? { validation: { accuracy: 0.75 } } : {}),
+  });
+
+  /** Reports of a run on a terminal. */
+  function run(env: NodeJS.ProcessEnv, columns = 80, isTTY = true) {
+    const stream = terminal({ columns, isTTY });
+    let now = 0;
+    const progress = new Progress('train', { stream, env, now: () => now });
+    const stateOf = fitStates();
+    for (let step = 50; step <= 1000; step += 50, now += 100) progress.update(stateOf(report(step)));
+    return { stream, progress };
+  }
+
+  it('is drawn below the bar, in place, and left standing', () => {
+    const { stream, progress } = run({ NO_COLOR: '1' });
+    progress.note('a note');
+    progress.finish();
+    stream.write('$ ');
+    expect(screenOf(stream.written, 80)).toEqual([
+      'a note',
+      expect.stringMatching(/^train {2}━{6,} {2}100 % {2}loss 0\.00230 {2}accuracy 50\.0 % .* left$/),
+      expect.stringMatching(/^loss {3}█[▁-█]{18}▁ {2}0\.0460 → 0\.00230$/),
+      '$',
+    ]);
+  });
+
+  it('can be taken away without a trace', () => {
+    const { stream, progress } = run({});
+    progress.finish({ keep: false });
+    expect(screenOf(stream.written, 80)).toEqual(['']);
+  });
+
+  it('fits itself to the terminal', () => {
+    for (const columns of [10, 20, 40, 80, 200]) {
+      const { stream, progress } = run({ NO_COLOR: '1' }, columns);
+      progress.finish();
+      const screen = screenOf(stream.written, columns);
+      // One row for the bar, one for the course where there is room, one for the cursor.
+      expect(screen).toHaveLength(columns < 20 ? 2 : 3);
+      for (const row of screen) expect(row.length).toBeLessThan(columns);
+      // A terminal writes ^C where the cursor is: it must not begin another row.
+      expect(screen.at(-2)!.length).toBeLessThan(columns - 2);
+    }
+  });
+
+  it('erases both lines, broken over several rows, when the terminal becomes narrower', () => {
+    const { stream, progress } = run({ NO_COLOR: '1' }, 100);
+    const before = stream.written.length;
+    stream.resize(40);
+    const [first, second] = screenOf(stream.written.slice(0, before), 100).map((row) => Math.ceil(row.length / 40));
+    expect(stream.written.slice(before).startsWith(`\r\x1b[${first! + second! - 1}A\x1b[J`)).toBe(true);
+    progress.finish();
+  });
+
+  it('has no colour of its own, and none at all with NO_COLOR', () => {
+    const { stream, progress } = run({ NO_COLOR: '1' });
+    progress.finish();
+    expect(stream.written).not.toContain('\x1b[3');
+    expect(stream.written).not.toContain('\x1b[2m');
+  });
+
+  it.each([{ LANG: 'C' }, { LC_ALL: 'POSIX' }, { TERM: 'linux' }, { TERM: 'dumb' }])(
+    'is left out with %o, and so are all characters beyond ASCII',
+    (env) => {
+      const { stream, progress } = run(env);
+      progress.finish();
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII
+      expect(stream.written).toMatch(/^[\x00-\x7f]+$/);
+    },
+  );
+
+  it('is left out where there is no terminal', () => {
+    const { stream, progress } = run({}, 80, false);
+    progress.finish();
+    expect(stream.written).toBe(
+      'train  100 %  loss 0.00230  accuracy 50.0 %  validation 75.00 %  1,000 examples/s  step 1,000/1,000  0:10 left\n',
+    );
+  });
+
+  it('keeps the latest validation in sight', () => {
+    const stateOf = fitStates();
+    for (const step of [50, 100, 150]) stateOf(report(step));
+    expect(stateOf(report(200)).details).toContain('validation 75.00 %');
   });
 });
 

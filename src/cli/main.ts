@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from './command.js';
 import { commandHelp, programHelp } from './help.js';
 import { parseCommandLine } from './options.js';
-import { Output, prepareStreams, writeError, writeOut } from './output.js';
+import { drawsBelowErrors, Output, prepareStreams, writeError, writeOut } from './output.js';
 import { ExitCode, InterruptedError, suggestion, UsageError } from './usage.js';
 
 const commands: readonly { name: string; summary: string; load: () => Promise<{ command: Command }> }[] = [
@@ -40,7 +40,8 @@ function watchSignals(interruptible: boolean, json: boolean): AbortSignal {
       process.exit(ExitCode.interrupted);
     }
     if (controller.signal.aborted) process.exit(ExitCode.interrupted);
-    writeError('\nStopping; press Ctrl-C again to quit at once.');
+    // A terminal has written ^C at the cursor; a bar goes back to the start of its line.
+    writeError(`${process.stderr.isTTY && !drawsBelowErrors() ? '\n' : ''}Stopping; press Ctrl-C again to quit at once.`);
     controller.abort(error);
   };
   process.on('SIGINT', stop);

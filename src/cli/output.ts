@@ -9,17 +9,39 @@ function quietOnBrokenPipe(stream: NodeJS.WriteStream): void {
   });
 }
 
+/** The package's own warnings in the words of the command line, and not in the middle of what is drawn; others as Node shows them. */
+function showWarnings(): void {
+  const others = process.listeners('warning'); // none where warnings are switched off
+  if (others.length === 0) return;
+  process.removeAllListeners('warning').on('warning', (warning) => {
+    if (warning.name === 'OneLogitWarning') writeError(`onelogit: ${warning.message}`);
+    else for (const show of others) show(warning);
+  });
+}
+
 export function prepareStreams(): void {
   quietOnBrokenPipe(process.stdout);
   quietOnBrokenPipe(process.stderr);
+  showWarnings();
 }
 
 export function writeOut(text: string): void {
   if (process.stdout.writable) process.stdout.write(`${text}\n`);
 }
 
+let writeAbove: ((text: string) => void) | undefined;
+
+/** While something is drawn at the end of standard error, `write` puts other text above it. */
+export function drawBelowErrors(write: ((text: string) => void) | undefined): void {
+  writeAbove = write;
+}
+
+export const drawsBelowErrors = (): boolean => writeAbove !== undefined;
+
 export function writeError(text: string): void {
-  if (process.stderr.writable) process.stderr.write(`${text}\n`);
+  if (!process.stderr.writable) return;
+  if (writeAbove) writeAbove(text);
+  else process.stderr.write(`${text}\n`);
 }
 
 /** What a command says, and how: passed to every command. */

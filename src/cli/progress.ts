@@ -1,7 +1,8 @@
 /**
  * Progress on standard error: a live line on a terminal, a plain line now and then anywhere else.
  */
-import { count, duration } from './output.js';
+import { count, drawBelowErrors, duration } from './output.js';
+import { Course, sparkline, stretches } from './sparkline.js';
 
 /** Where progress is drawn: standard error, or a stand-in in tests. */
 export interface ProgressStream {
@@ -19,10 +20,12 @@ export interface ProgressState {
   secondsLeft?: number;
   /** What else there is to say, most important first: the last ones are dropped when the line is too narrow. */
   details: readonly string[];
+  /** How a number has changed so far, oldest first, and what it is: a second line on terminals that can show it. */
+  curve?: { name: string; values: readonly number[] };
 }
 
-/** What `fit` reports, as a progress state. */
-export function fitState(progress: {
+/** What `fit` reports. */
+export interface FitReport {
   step: number;
   steps: number;
   loss: number;
@@ -30,7 +33,10 @@ export function fitState(progress: {
   examplesPerSecond: number;
   secondsLeft: number;
   validation?: { accuracy: number } | undefined;
-}): ProgressState {
+}
+
+/** What `fit` reports, as a progress state. */
+export function fitState(progress: FitReport): ProgressState {
   const details = [
     `loss ${significant(progress.loss)}`,
     ...(Number.isNaN(progress.accuracy) ? [] : [`accuracy ${(100 * progress.accuracy).toFixed(1)} %`]),
@@ -39,6 +45,18 @@ export function fitState(progress: {
   ];
   if (progress.validation) details.splice(2, 0, `validation ${(100 * progress.validation.accuracy).toFixed(2)} %`);
   return { done: progress.step, total: progress.steps, secondsLeft: progress.secondsLeft, details };
+}
+
+/** The same with the course of the loss, for a whole run. */
+export function fitStates(): (progress: FitReport) => ProgressState {
+  const losses = new Course();
+  let validation: FitReport['validation'];
+  return (progress) => {
+    losses.add(progress.loss);
+    // Only the report after a validation has it: it stays until the next.
+    validation = progress.validation ?? validation;
+    return { ...fitState({ ...progress, validation }), curve: { name: 'loss', values: losses.values } };
+  };
 }
 
 /** Three significant digits, without an exponent where a person would not write one. */
@@ -64,7 +82,7 @@ export function barLine(label: string, state: ProgressState, { width, colour, un
   const head = [...(label === '' ? [] : [label]), ...(state.total > 0 ? [`${String(Math.floor(100 * share)).padStart(3)} %`] : [])];
   const left = state.secondsLeft === undefined ? [] : [`${duration(state.secondsLeft)} left`];
   const lengthOf = (parts: readonly string[]) => parts.reduce((sum, part) => sum + part.length + 2, -2);
-  const smallestBar = 8;
+  const smallestBar = 6; // so that 80 columns have room for the rate
   const room = (details: readonly string[]) => width - lengthOf([...head, ...details, ...left]);
   let details = [...state.details];
   while (details.length > 1 && room(details) < smallestBar + 2) details.pop();
@@ -82,6 +100,28 @@ export function barLine(label: string, state: ProgressState, { width, colour, un
   }
   const line = [...parts, ...details, ...left].join('  ');
   return barWidth === 0 ? line.slice(0, Math.max(0, width)) : line;
+}
+
+/** The course of a number below the bar, with its first and its latest value: '' where there is no room for a course worth the name. */
+export function curveLine(label: string, { name, values }: NonNullable<ProgressState['curve']>, width: number): string {
+  const head = `${name.padEnd(label.length)}  `;
+  const [first, last] = [values[0], values.at(-1)];
+  if (first === undefined || last === undefined || values.length < 2) return '';
+  const ends = `  ${significant(first)} → ${significant(last)}`;
+  const [least, most] = [8, 60];
+  const room = width - head.length;
+  const shown = room >= least + ends.length ? ends : '';
+  const length = Math.min(most, room - shown.length);
+  return length < least ? '' : `${head}${sparkline(stretches(values, length))}${shown}`;
+}
+
+/**
+ * Whether characters beyond ASCII are shown as they are: the locale says so by its encoding, and the Linux console has few of them. Where
+ * nothing is said (containers, Windows), today's terminals do.
+ */
+export function showsUnicode(env: NodeJS.ProcessEnv): boolean {
+  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || '';
+  return env.TERM !== 'linux' && (locale === '' || /utf-?8/i.test(locale));
 }
 
 export interface ProgressOptions {
@@ -105,7 +145,8 @@ export class Progress {
   readonly #now: () => number;
   readonly #lineEvery: number;
   #drawnAt: number;
-  #drawnLength = 0;
+  /** Of the lines that stand, in columns. */
+  #drawnLengths: readonly number[] = [];
   #drawnState: ProgressState | undefined;
   #state: ProgressState | undefined;
   readonly #onResize = () => this.#draw();
@@ -117,11 +158,12 @@ export class Progress {
     this.#stream = stream;
     this.#live = stream.isTTY === true && env.TERM !== 'dumb';
     this.#colour = this.#live && (env.NO_COLOR ?? '') === '';
-    this.#unicode = env.TERM !== 'linux';
+    this.#unicode = showsUnicode(env);
     this.#now = now;
     this.#lineEvery = lineEvery;
     this.#drawnAt = this.#live ? -Infinity : now();
     if (this.#live) stream.on?.('resize', this.#onResize);
+    if (this.#live && stream === process.stderr) drawBelowErrors((text) => this.note(text));
   }
 
   update(state: ProgressState): void {
@@ -137,32 +179,36 @@ export class Progress {
     this.#drawnState = this.#state;
     if (!this.#live) {
       this.#stream.write(
-        `${barLine(this.label, this.#state, { width: 200, colour: false, unicode: false }).replace(/[#-]{8,} {2}/, '')}\n`,
+        `${barLine(this.label, this.#state, { width: 200, colour: false, unicode: false }).replace(/[#-]{6,} {2}/, '')}\n`,
       );
       return;
     }
-    // The last column stays free: some terminals wrap when it is written.
-    const line = barLine(this.label, this.#state, { width: this.#columns() - 1, colour: this.#colour, unicode: this.#unicode });
-    this.#stream.write(`${this.#erase()}${line}`);
+    // The last column stays free: some terminals wrap when it is written. Where the cursor stands there is room for the ^C of an interruption.
+    const width = this.#columns() - 1;
+    const curve = this.#state.curve && this.#unicode ? curveLine(this.label, this.#state.curve, width - 2) : '';
+    const style = { width: curve === '' ? width - 2 : width, colour: this.#colour, unicode: this.#unicode };
+    const lines = [barLine(this.label, this.#state, style), ...(curve === '' ? [] : [curve])];
+    this.#stream.write(`${this.#erase()}${lines.join('\n')}`);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences take no columns
-    this.#drawnLength = line.replace(/\x1b\[\d+m/g, '').length;
+    this.#drawnLengths = lines.map((line) => line.replace(/\x1b\[\d+m/g, '').length);
   }
 
   #columns(): number {
-    return Math.max(10, this.#stream.columns ?? 80);
+    // Some terminals do not know their size and say 0.
+    return Math.max(10, this.#stream.columns || 80);
   }
 
   /** Back to the start of what was drawn, which a terminal made narrower since has broken over several rows. */
   #erase(): string {
-    const rowsAbove = Math.max(0, Math.ceil(this.#drawnLength / this.#columns()) - 1);
-    return `\r${rowsAbove > 0 ? `\x1b[${rowsAbove}A` : ''}\x1b[J`;
+    const rows = this.#drawnLengths.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / this.#columns())), 0);
+    return `\r${rows > 1 ? `\x1b[${rows - 1}A` : ''}\x1b[J`;
   }
 
   /** Writes a line of its own above the live one. */
   note(text: string): void {
     if (this.#live) this.#stream.write(`${this.#erase()}${text}\n`);
     else this.#stream.write(`${text}\n`);
-    this.#drawnLength = 0;
+    this.#drawnLengths = [];
     if (this.#live) this.#draw();
   }
 
@@ -170,12 +216,13 @@ export class Progress {
   finish({ keep = true }: { keep?: boolean } = {}): void {
     if (this.#live) {
       this.#stream.off?.('resize', this.#onResize);
+      if (this.#stream === process.stderr) drawBelowErrors(undefined);
       if (this.#state === undefined) return;
       if (keep) {
         this.#draw();
         this.#stream.write('\n');
       } else this.#stream.write(this.#erase());
-      this.#drawnLength = 0;
+      this.#drawnLengths = [];
     } else if (keep && this.#state !== this.#drawnState) this.#draw();
     this.#state = undefined;
   }

@@ -5,7 +5,7 @@ import { defineCommand } from './command.js';
 import { drawImage, sideBySide } from './draw.js';
 import { integer, text } from './options.js';
 import { count, percent, table } from './output.js';
-import { fitState, Progress } from './progress.js';
+import { fitStates, Progress } from './progress.js';
 import { InterruptedError } from './usage.js';
 
 /** Enough for the losses to differ as they do in the end, and few enough for two cores without a tuned matrix product. */
@@ -55,6 +55,7 @@ export const command = defineCommand(
       model?.dispose();
       model = zoo.mlp({ classes: train.classes, inputShape: train.inputShape, hidden, seed });
       const progress = new Progress(name);
+      const stateOf = fitStates();
       let step = 0;
       try {
         const fit = await model.fit(train, {
@@ -68,7 +69,7 @@ export const command = defineCommand(
           signal,
           onProgress(state) {
             step = state.step;
-            progress.update(fitState(state));
+            progress.update(stateOf(state));
           },
         });
         results.push({ fit, evaluation: await model.evaluate(test, { signal }) });
