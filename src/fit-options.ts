@@ -1,4 +1,5 @@
 /** What `model.fit` takes, and the checks of it. */
+import { resolve } from 'node:path';
 import { type Augmentation, checkAugment } from './augment.js';
 import { checkInteger, checkNumber, checkOneOf, checkOptions, checkString, describe } from './check.js';
 import { checkDataset, type Dataset, inputKind } from './dataset.js';
@@ -12,6 +13,7 @@ import type { NativeFitOptions, NativeProgress } from './native-model.js';
 import { checkOptimizer, type Optimizer } from './optimizers.js';
 import { checkSchedule, type Schedule, schedules } from './schedules.js';
 import { checkFraction, type Split, splitIndices } from './split.js';
+import { checkRecording, type RecordingPlan } from './training-log/options.js';
 
 /** Loss and accuracy on the validation part. */
 export interface Validation {
@@ -89,6 +91,19 @@ export interface FitOptions {
   augment?: Augmentation | undefined;
   /** Of the order of the examples, augmentation, dropout and noise. Default: the model's. */
   seed?: number | undefined;
+  /**
+   * A file that a record of the run is appended to, as JSON Lines ({@link LogRecord}): what was asked for, loss and accuracy as training
+   * goes on, every validation, how it ended. Created if there is none; one that holds something else is refused. With `resumeFrom` and the
+   * log of the same run, records of steps that are made anew are taken out first. Where writing fails later, training goes on, and a
+   * warning with code `ONELOGIT_LOG_NOT_WRITTEN` is emitted.
+   */
+  log?: string | undefined;
+  /** A directory that an event file for TensorBoard is written to, with the same records; it is made if there is none. */
+  tensorboard?: string | undefined;
+  /** Steps that a record of `log` and `tensorboard` is over. Default: 50. On a GPU each record waits for the steps before it. */
+  logEverySteps?: number | undefined;
+  /** What else the first record of `log`, and TensorBoard's text `run`, shall say about this run: an object of JSON values. */
+  notes?: { readonly [name: string]: unknown } | undefined;
   /** An exception in it stops training and rejects `fit`. */
   onProgress?: ((progress: Progress) => void) | undefined;
   /** Stops after the current step: the checkpoint is written if one was asked for, and `fit` is rejected with an `AbortError`. */
@@ -113,6 +128,10 @@ const optionNames: readonly (keyof FitOptions)[] = [
   'workspaceBytes',
   'augment',
   'seed',
+  'log',
+  'tensorboard',
+  'logEverySteps',
+  'notes',
   'onProgress',
   'signal',
 ];
@@ -133,6 +152,7 @@ export interface FitPlan {
   resumeFrom: string | undefined;
   signal: AbortSignal | undefined;
   progress: ReturnType<typeof checkProgress>;
+  recording: RecordingPlan | undefined;
   native: Pick<
     NativeFitOptions,
     | 'loss'
@@ -157,6 +177,9 @@ export function checkFit(state: ModelState, classes: number, dataset: unknown, o
   const parts = checkValidation(given.validation, training, state, classes);
   const augment = checkAugment(given.augment, training, inputKind(state.layers), `augment of ${what}`);
   const batchSize = checkInteger(given.batchSize, `batchSize of ${what}`, 1, 2 ** 31 - 1);
+  const checkpoint = checkCheckpoint(given.checkpoint);
+  const recording = checkRecording(given, what);
+  if (recording?.log !== undefined && checkpoint.checkpointPath !== undefined) checkLogApart(recording.log, checkpoint.checkpointPath);
   return {
     training,
     parts,
@@ -164,6 +187,7 @@ export function checkFit(state: ModelState, classes: number, dataset: unknown, o
     resumeFrom: given.resumeFrom === undefined ? undefined : checkString(given.resumeFrom, `resumeFrom of ${what}`),
     signal: checkSignal(given.signal, what),
     progress: checkProgress(given.onProgress),
+    recording,
     native: {
       loss: checkLoss(given.loss, `loss of ${what}`),
       optimizer: checkOptimizer(given.optimizer, `optimizer of ${what}`),
@@ -177,7 +201,7 @@ export function checkFit(state: ModelState, classes: number, dataset: unknown, o
         given.workspaceBytes === undefined ? defaultWorkspaceBytes : checkInteger(given.workspaceBytes, `workspaceBytes of ${what}`, 1),
       validateEvery:
         given.validateEverySteps === undefined ? 0 : checkInteger(given.validateEverySteps, `validateEverySteps of ${what}`, 1),
-      ...checkCheckpoint(given.checkpoint),
+      ...checkpoint,
     },
   };
 }
@@ -217,6 +241,12 @@ function checkCheckpoint(value: unknown): { checkpointPath?: string; checkpointE
   const what = 'checkpoint of model.fit';
   const { path, everySteps = 1000 } = checkOptions(value, ['path', 'everySteps'], what);
   return { checkpointPath: checkString(path, `path of ${what}`), checkpointEvery: checkInteger(everySteps, `everySteps of ${what}`, 1) };
+}
+
+/** A checkpoint written over the log would be the end of it. */
+function checkLogApart(log: string, checkpoint: string): void {
+  if (resolve(log) === resolve(checkpoint))
+    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected two files for log and checkpoint of ${what} but received ${log} for both`);
 }
 
 /** Calls the user's function; its first exception stops the job and is thrown when the job has ended. */

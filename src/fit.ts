@@ -4,13 +4,15 @@ import { type Dataset, inputKind } from './dataset.js';
 import { AbortError } from './errors.js';
 import { checkFit, type FitOptions, type FitPlan, type Validation } from './fit-options.js';
 import { runJob, throwIfAborted } from './job.js';
-import type { Loss, LossName } from './losses.js';
+import { type Loss, type LossName, lossToMetadata } from './losses.js';
+import { describeMachine } from './machine.js';
 import { type BiasInit, writeMetadata } from './metadata.js';
 import { resumedMetadata } from './model-file.js';
 import { idleNativeOf, type ModelState, namesOf } from './model-state.js';
-import type { NativeModel } from './native-model.js';
+import type { NativeFitResult, NativeModel } from './native-model.js';
 import { byteScale, noPreprocessing } from './preprocessing.js';
 import { Sources } from './source.js';
+import { Recorder } from './training-log/recorder.js';
 import { version } from './version.js';
 
 const what = 'model.fit';
@@ -68,6 +70,7 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
     biasInit: resumed ? resumed.biasInit : firstBiasInit(state, native, loss, plan.biasInit),
     encodedNames: namesOf(training, native.classes) ?? state.encodedNames,
   };
+  const recorder = plan.recording && new Recorder(plan.recording, aboutRun(state, native, plan, changes.biasInit));
   const start = () => {
     const job = native.fit({
       ...plan.native,
@@ -81,22 +84,31 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
       ...(changes.encodedNames ? { classNames: nativeNames(changes.encodedNames) } : {}),
       ...(resumeFrom === undefined ? {} : { resumePath: resumeFrom }),
       ...(progress ? { onProgress: progress.report } : {}),
+      ...(plan.recording ? { recordEvery: plan.recording.everySteps } : {}),
     });
     progress?.onFailure(job.cancel);
+    recorder?.follow(job.takeRecords);
     const promise = job.promise.finally(() => {
       if (job.changed()) Object.assign(state, changes);
     });
     return { promise, cancel: job.cancel };
   };
-  const result = await runJob(start, sources, plan.signal, what);
-  progress?.last(result.progress);
-  if (result.cancelled) {
-    const written = checkpointPath === undefined || result.steps === 0 ? '' : `; ${checkpointPath} continues from there`;
-    throw new AbortError(
-      `Expected ${what} to run ${plan.native.steps} steps but its signal was aborted after step ${result.steps}${written}`,
-      plan.signal as AbortSignal,
-    );
+  let result: NativeFitResult | undefined;
+  try {
+    result = await runJob(start, sources, plan.signal, what);
+    progress?.last(result.progress);
+    if (result.cancelled) {
+      const written = checkpointPath === undefined || result.steps === 0 ? '' : `; ${checkpointPath} continues from there`;
+      throw new AbortError(
+        `Expected ${what} to run ${plan.native.steps} steps but its signal was aborted after step ${result.steps}${written}`,
+        plan.signal as AbortSignal,
+      );
+    }
+  } catch (error) {
+    await recorder?.end(result, { error });
+    throw error;
   }
+  await recorder?.end(result);
   return {
     steps: result.steps,
     seconds: result.seconds,
@@ -107,6 +119,39 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
     loss: loss.name,
     ...(result.validation ? { validation: result.validation } : {}),
     biasInit: changes.biasInit,
+  };
+}
+
+/** What the first record of a log says. */
+function aboutRun(state: ModelState, native: NativeModel, plan: FitPlan, biasInit: BiasInit | null) {
+  const { training, parts, resumeFrom, recording } = plan;
+  const { loss, checkpointPath, checkpointEvery, validateEvery, ...options } = plan.native;
+  return {
+    version,
+    ...(resumeFrom === undefined ? {} : { resumedFrom: resumeFrom }),
+    options: {
+      loss: lossToMetadata(loss),
+      ...options,
+      biasInit,
+      ...(parts.split ? { validation: { fraction: parts.split.fraction, seed: parts.split.seed } } : {}),
+      ...(validateEvery > 0 ? { validateEverySteps: validateEvery } : {}),
+      ...(checkpointPath === undefined ? {} : { checkpoint: { path: checkpointPath, everySteps: checkpointEvery } }),
+      logEverySteps: recording?.everySteps,
+    },
+    model: {
+      inputShape: state.inputShape,
+      classes: native.classes,
+      parameters: native.parameterCount,
+      layers: state.layers.length,
+      device: native.device,
+    },
+    dataset: {
+      examples: parts.trainingIndices?.length ?? training.length,
+      validationExamples: parts.validationIndices?.length ?? parts.validation?.length ?? 0,
+      classes: native.classes,
+    },
+    machine: describeMachine(),
+    ...(recording?.notes ? { notes: recording.notes } : {}),
   };
 }
 

@@ -72,6 +72,7 @@ export {
   type SelfNormalization,
   type SelfNormalizationOptions,
 } from './losses.js';
+export type { Machine } from './machine.js';
 export type { BiasInit } from './metadata.js';
 export * as metrics from './metrics.js';
 export { type BuildOptions, Model, type ModelOptions, type SequentialOptions, type TensorInfo } from './model.js';
@@ -97,6 +98,7 @@ export {
 } from './schedules.js';
 export { type Split, splitIndices } from './split.js';
 export type { LoadStateDictOptions } from './state-dict.js';
+export type { LogEnd, LogRecord, LogStart, LogStep, LogValidation } from './training-log/records.js';
 export type { AlexnetOptions } from './zoo/alexnet.js';
 export { zoo } from './zoo/index.js';
 export type { MlpOptions } from './zoo/mlp.js';

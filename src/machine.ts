@@ -9,11 +9,16 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { backendInfo } from './backend.js';
 
+/** The machine that something was run on. */
 export interface Machine {
+  /** The processor's name. */
   cpu: string;
+  /** Processors that this process may run on. */
   cores: number;
   memoryGiB: number;
+  /** Platform, release and architecture. */
   system: string;
+  /** Version of Node. */
   node: string;
   /** Which matrix product, which instruction set and how many threads the native part uses. */
   blas: string;

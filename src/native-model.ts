@@ -69,6 +69,8 @@ export interface NativeFitOptions {
   metadata: string;
   classNames?: NativeNames;
   onProgress?(progress: NativeProgress): void;
+  /** Steps in a record of `takeRecords`; 0 or absent: there are none. */
+  recordEvery?: number;
 }
 
 export interface NativeValidation {
@@ -87,9 +89,26 @@ export interface NativeProgress {
   validation?: NativeValidation;
 }
 
+/** `begin` comes first, with the steps done before; numbers that are not known are NaN. */
+export type NativeRecord =
+  | { kind: 'begin'; step: number }
+  | {
+      kind: 'steps';
+      step: number;
+      overSteps: number;
+      loss: number;
+      accuracy: number;
+      learningRate: number;
+      examplesPerSecond: number;
+      seconds: number;
+    }
+  | { kind: 'validation'; step: number; loss: number; accuracy: number; seconds: number };
+
 /** Work on a model's weights: `changed` tells whether a step was begun. */
 export interface NativeFitJob extends NativeJob<NativeFitResult> {
   changed(): boolean;
+  /** The records made since the last call, oldest first: none is left out, also when the job has ended or failed. */
+  takeRecords(): NativeRecord[];
 }
 
 export interface NativeFitResult {

@@ -136,6 +136,10 @@ const fitOptions = () => ({
   checkpoint: { path: join(directory, 'checkpoint.safetensors'), everySteps: 1 },
   biasInit: 'prior',
   seed: 1,
+  log: join(directory, 'run.jsonl'),
+  tensorboard: join(directory, 'events'),
+  logEverySteps: 1,
+  notes: { experiment: 'hostile' },
   onProgress: () => {},
   signal: AbortSignal.timeout(1000), // some values are valid numbers of steps
 });
