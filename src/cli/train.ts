@@ -1,10 +1,14 @@
 /** `onelogit train`: a model from a directory of data. */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { checkEventDirectory } from '../training-log/event-file.js';
+import { checkLogFile } from '../training-log/log-file.js';
 import { architectureOptions, checkArchitecture, makeArchitecture } from './architecture-options.js';
 import { defineCommand } from './command.js';
 import { checkWritable } from './files.js';
-import { choice, integer, number, text } from './options.js';
+import { choice, integer, number, type OptionValues, text } from './options.js';
 import { count, duration, percent } from './output.js';
-import { fitState, Progress, significant } from './progress.js';
+import { fitStates, Progress, significant } from './progress.js';
 import {
   augmentOption,
   dataOptions,
@@ -39,10 +43,35 @@ const options = {
   out: text('the model file; an existing one is replaced', 'FILE', 'model.safetensors'),
   checkpoint: text('keep a file that --resume can continue from, also when interrupted', 'FILE'),
   'checkpoint-every': integer('steps between checkpoints (default: 1000)', { least: 1 }),
+  log: text('append a record of the run as JSON Lines: what was asked for, loss and accuracy, how it ended (see docs/training.md)', 'FILE'),
+  tensorboard: text('write the same as an event file for TensorBoard into this directory', 'DIR'),
+  'log-every': integer('steps in a record of --log and --tensorboard (default: 50)', { least: 1 }),
   resume: text('continue from this checkpoint: same data and options, and the network it holds', 'FILE'),
   ...deviceOption,
   ...precisionOption,
 };
+
+type Values = OptionValues<typeof options>;
+
+/** What `fit` is to keep of the run; the command's own options are noted, too, as far as they were given or have a default. */
+function recordingOf(values: Values & { json?: boolean; help?: boolean }, directory: string) {
+  const { log, tensorboard, 'log-every': logEverySteps, json: _, help: __, ...rest } = values;
+  if (log === undefined && tensorboard === undefined) return {};
+  const given = Object.entries(rest).filter(([, value]) => value !== undefined && value !== false);
+  return { log, tensorboard, logEverySteps, notes: { command: 'onelogit train', data: directory, options: Object.fromEntries(given) } };
+}
+
+/** How to watch the run from elsewhere. */
+function watchLines({ log, tensorboard }: Values): string[] {
+  const goesOn = log !== undefined && (statSync(log, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  return [
+    ...(log === undefined ? [] : [`${goesOn ? 'Appending to' : 'Writing'} ${log}: tail -f ${quoted(log)}`]),
+    ...(tensorboard === undefined ? [] : [`Writing events to ${tensorboard}: tensorboard --logdir ${quoted(tensorboard)}`]),
+  ];
+}
+
+/** As a shell takes it. */
+const quoted = (path: string) => (/^[\w./:@%+=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
 export const command = defineCommand(
   {
@@ -62,6 +91,7 @@ export const command = defineCommand(
         'onelogit train photos/ --arch resnet50 --image-size 224 --channels 3 --weights resnet50.safetensors --trainable head',
         'photos in a directory for each class: the last layer of a network that PyTorch has trained',
       ],
+      ['onelogit train mnist/ --log run.jsonl --tensorboard runs/1', 'a run that can be watched from elsewhere'],
       ['onelogit train mnist/ --steps 100000 --checkpoint run.safetensors', 'a long run that can be interrupted …'],
       ['onelogit train mnist/ --steps 100000 --checkpoint run.safetensors --resume run.safetensors', '… and continued'],
     ],
@@ -74,11 +104,22 @@ export const command = defineCommand(
       throw new UsageError('Expected --checkpoint FILE with --checkpoint-every but received nothing');
     if (values['validate-every'] !== undefined && values.validation === undefined)
       throw new UsageError('Expected --validation X with --validate-every but received nothing');
+    if (values['log-every'] !== undefined && values.log === undefined && values.tensorboard === undefined)
+      throw new UsageError('Expected --log FILE or --tensorboard DIR with --log-every but received neither');
     checkArchitecture(values);
     const lossSettings = lossOptionsFrom(values);
     const [optimizer, schedule] = [await optimizerFrom(values), await scheduleFrom(values)];
     await checkWritable(values.out, '--out');
     if (values.checkpoint !== undefined) await checkWritable(values.checkpoint, '--checkpoint');
+
+    if (values.log !== undefined) {
+      for (const other of ['out', 'checkpoint'] as const)
+        if (resolve(values.log) === resolve(values[other] ?? ''))
+          throw new UsageError(`Expected two files for --log and --${other} but received ${values.log} for both`);
+      await checkWritable(values.log, '--log');
+      checkLogFile(values.log, '--log');
+    }
+    if (values.tensorboard !== undefined) checkEventDirectory(values.tensorboard, '--tensorboard');
 
     const { datasets, losses, Model } = await import('../index.js');
     const loss = losses.byName(values.loss, lossSettings);
@@ -97,7 +138,9 @@ export const command = defineCommand(
       output.note(
         `${values.arch}, ${count(model.parameterCount)} parameters; ${loss.name}; ${count(dataset.length)} examples of ${count(dataset.classes)} classes`,
       );
+    if (!output.json) for (const line of watchLines(values)) output.note(line);
     const progress = new Progress('train');
+    const stateOf = fitStates();
     let step = 0;
     try {
       const result = await model.fit(dataset, {
@@ -116,15 +159,18 @@ export const command = defineCommand(
           ? {}
           : { checkpoint: { path: values.checkpoint, everySteps: values['checkpoint-every'] ?? 1000 } }),
         ...(values.resume === undefined ? {} : { resumeFrom: values.resume }),
+        ...recordingOf(values, directory),
         signal,
         onProgress(state) {
           step = state.step;
-          progress.update(fitState(state));
+          progress.update(stateOf(state));
         },
       });
       progress.finish();
       await model.save(values.out);
-      output.result({ ...result, parameters: model.parameterCount, out: values.out }, () =>
+      const { log, tensorboard } = values;
+      const written = { ...(log === undefined ? {} : { log }), ...(tensorboard === undefined ? {} : { tensorboard }) };
+      output.result({ ...result, parameters: model.parameterCount, out: values.out, ...written }, () =>
         [
           `Trained ${count(result.steps)} steps in ${duration(result.seconds)} (${count(result.examplesPerSecond)} examples/s, ${result.device}): ` +
             `loss ${significant(result.finalLoss)}` +
