@@ -2,15 +2,26 @@
 onelogit_choice(ONELOGIT_BLAS onelogit_blas_choice auto openblas portable)
 
 add_library(onelogit_blas INTERFACE)
+set(onelogit_with_openblas OFF)
+set(onelogit_blas_library openblas)
+if(ONELOGIT_PREBUILD AND NOT APPLE)
+  # The archive with threads (on Red Hat's systems the p): without them it does not lock its memory, and our threads call it at once.
+  set(onelogit_blas_library libopenblasp.a libopenblas.a)
+endif()
 if(NOT onelogit_blas_choice STREQUAL "portable")
   find_path(OPENBLAS_INCLUDE cblas.h PATH_SUFFIXES openblas x86_64-linux-gnu/openblas-pthread aarch64-linux-gnu/openblas-pthread)
-  find_library(OPENBLAS_LIBRARY openblas)
+  find_library(OPENBLAS_LIBRARY NAMES ${onelogit_blas_library} PATH_SUFFIXES openblas-pthread)
 endif()
 if(NOT onelogit_blas_choice STREQUAL "portable" AND OPENBLAS_INCLUDE AND OPENBLAS_LIBRARY)
   # Of the files that ask, so that another choice compiles two files and not all.
+  set(onelogit_blas_definitions ONELOGIT_OPENBLAS)
+  if(OPENBLAS_LIBRARY MATCHES "\\.a$")
+    list(APPEND onelogit_blas_definitions ONELOGIT_STATIC_OPENBLAS)
+  endif()
   set_source_files_properties(native/backend/cpu/blas.cc test/native/product_test.cc PROPERTIES
-                              COMPILE_DEFINITIONS ONELOGIT_OPENBLAS COMPILE_OPTIONS "-isystem;${OPENBLAS_INCLUDE}")
+                              COMPILE_DEFINITIONS "${onelogit_blas_definitions}" COMPILE_OPTIONS "-isystem;${OPENBLAS_INCLUDE}")
   target_link_libraries(onelogit_blas INTERFACE ${OPENBLAS_LIBRARY})
+  set(onelogit_with_openblas ON)
   message(STATUS "onelogit: matrix products by OpenBLAS (${OPENBLAS_LIBRARY})")
 elseif(onelogit_blas_choice STREQUAL "openblas")
   message(FATAL_ERROR "onelogit: ONELOGIT_BLAS=openblas but no OpenBLAS was found; apt-get install libopenblas-dev")

@@ -6,8 +6,9 @@
 #   off
 #   host   for tests: the same sources as C++ on the CPU, against the stand-in test/native/cuda_host
 #
-# Compute capabilities: $ONELOGIT_CUDA_ARCHITECTURES or -DCMAKE_CUDA_ARCHITECTURES; else that of this machine's GPU; else code that any
-# driver can compile when it is first used (PTX of 7.5, the oldest that CUDA 13 knows).
+# Compute capabilities: $ONELOGIT_CUDA_ARCHITECTURES or -DCMAKE_CUDA_ARCHITECTURES; else, for prebuilds, all from 7.5, the oldest that CUDA 13
+# knows, with PTX for those that are still to come; else that of this machine's GPU; else code that any driver can compile when it is first
+# used (PTX of 7.5).
 onelogit_choice(ONELOGIT_CUDA onelogit_cuda_choice auto on off host)
 if(onelogit_cuda_choice STREQUAL "auto" AND (ONELOGIT_TESTS OR ONELOGIT_BENCH OR ONELOGIT_FUZZ OR ONELOGIT_SANITIZE))
   set(onelogit_cuda_choice off)
@@ -30,6 +31,9 @@ if(onelogit_cuda_choice MATCHES "^(auto|on)$")
   # Before the language is enabled: CMake would choose one.
   if(NOT "$ENV{ONELOGIT_CUDA_ARCHITECTURES}" STREQUAL "")
     set(CMAKE_CUDA_ARCHITECTURES "$ENV{ONELOGIT_CUDA_ARCHITECTURES}")
+  elseif(NOT CMAKE_CUDA_ARCHITECTURES AND ONELOGIT_PREBUILD)
+    # One that is not listed runs the code of the one before it with the same first digit.
+    set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120-real 120-virtual)
   elseif(NOT CMAKE_CUDA_ARCHITECTURES)
     execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader OUTPUT_VARIABLE onelogit_capabilities
                     ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE onelogit_no_gpu)
@@ -62,6 +66,7 @@ if(onelogit_with_cuda)
   add_library(onelogit_cuda OBJECT ${onelogit_cuda_sources})
   set_target_properties(onelogit_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden)
   string(REPLACE ";" " " onelogit_architectures "${CMAKE_CUDA_ARCHITECTURES}")
+  string(REPLACE "-real" "" onelogit_architectures "${onelogit_architectures}")
   target_compile_definitions(onelogit_cuda PRIVATE ONELOGIT_CUDA_ARCHITECTURES="${onelogit_architectures}")
   target_compile_options(onelogit_cuda PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off> $<$<COMPILE_LANGUAGE:CUDA>:-O3>)
   target_link_libraries(onelogit_cuda_runtime INTERFACE CUDA::cudart_static)

@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 
 #include "addon/addon.h"
+#include "addon/build_stamp.h"
 
 namespace onelogit::addon {
 namespace {
@@ -27,6 +28,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorClass", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 state(info.Env()).error_class = Napi::Persistent(info[0].As<Napi::Function>());
               }));
+  exports.Set("buildStamp", build_stamp());
   export_info(env, exports);
   export_losses(env, exports);
   export_linear_loss(env, exports);

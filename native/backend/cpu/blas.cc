@@ -15,6 +15,14 @@
 #include <cblas.h>
 #endif
 
+#ifdef ONELOGIT_STATIC_OPENBLAS
+// What OpenBLAS calls when it is loaded to start a thread for every processor, and which ends the process if it cannot.
+// We ask it on our own threads only, so where it is part of the addon the call comes here (the linker's --wrap,
+// cmake/prebuild.cmake).
+extern "C" int __wrap_blas_thread_init();               // NOLINT(bugprone-reserved-identifier): the linker's name
+extern "C" int __wrap_blas_thread_init() { return 0; }  // NOLINT(bugprone-reserved-identifier)
+#endif
+
 namespace onelogit {
 namespace {
 
