@@ -2,7 +2,6 @@
  * Fetches one file whose size and SHA-256 are known, from the first of several mirrors that has it. What has arrived stays in `<name>.part`
  * and is continued, by this run or the next, from whichever mirror: the checksum of the whole says whether the parts belong together.
  */
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { constants, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -39,6 +38,7 @@ async function sizeOf(path: string): Promise<number> {
 
 /** Undefined where there is no file. */
 async function sha256Of(path: string): Promise<string | undefined> {
+  const { createHash } = await import('node:crypto'); // tens of modules of Node, which only downloads need
   const hash = createHash('sha256');
   try {
     for await (const piece of createReadStream(path, { highWaterMark: 1 << 18 })) hash.update(piece as Uint8Array);

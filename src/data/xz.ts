@@ -2,7 +2,7 @@
  * xz data (https://tukaani.org/xz/xz-file-format.txt), by the program of that name: Node has no decoder, the ones on npm are either
  * native builds or little-used ports, and the program is on nearly every Linux and in every package manager.
  */
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { OneLogitError } from '../errors.js';
 import { formatError } from './format.js';
@@ -25,6 +25,7 @@ const mostComplaint = 1000; // characters
  */
 export async function* unxz(descriptor: number, path: string): AsyncGenerator<Uint8Array> {
   const options = ['--decompress', '--stdout', '--format=xz', '--threads=1', `--memlimit-decompress=${memoryLimit}`];
+  const { spawn } = await import('node:child_process'); // tens of modules of Node, which only xz needs
   // Given a descriptor for its input, it has no stream there; the types of `spawn` cannot say so.
   const child = spawn('xz', options, {
     stdio: [descriptor, 'pipe', 'pipe'],
