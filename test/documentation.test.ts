@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Command } from '../src/cli/command.js';
-import { parseCommandLine } from '../src/cli/options.js';
-import { losses } from '../src/index.js';
-import { blocksOf, documentation, type Page } from './documentation/markdown.js';
+import { commonOptions, parseCommandLine } from '../src/cli/options.js';
+import * as publicInterface from '../src/index.js';
+import { blocksOf, documentation, inlineCodeOf, type Page } from './documentation/markdown.js';
 import { measured } from './documentation/measured.js';
 import { type PreparedPage, Workshop } from './documentation/pages.js';
 import { needs } from './helpers/example.js';
@@ -125,18 +125,55 @@ async function commandNames(): Promise<string[]> {
   return [...listed.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name!);
 }
 
+const commandOf = async (name: string) => ((await import(`../src/cli/${name}.ts`)) as { command: Command }).command;
+
 it('the examples of every command have options that exist', async () => {
   const names = await commandNames();
   expect(names).toContain('train');
   for (const name of names) {
-    const { command } = (await import(`../src/cli/${name}.ts`)) as { command: Command };
-    expect(command.spec.examples.length).toBeGreaterThan(0);
-    for (const [line] of command.spec.examples) {
+    const { spec } = await commandOf(name);
+    expect(spec.examples.length).toBeGreaterThan(0);
+    for (const [line] of spec.examples) {
       const [program, given, ...args] = line.split(' ');
       expect([program, given]).toEqual(['onelogit', name]);
-      expect(() => parseCommandLine(command.spec, args), line).not.toThrow();
+      expect(() => parseCommandLine(spec, args), line).not.toThrow();
     }
   }
+});
+
+/** What inline code says of the interface and of commands that do not have it: `losses.hinge`, `onelogit train --steps`. */
+async function unknownNames(page: Page): Promise<string[]> {
+  const { Model, SingleLogitClassifier } = publicInterface;
+  const owners: Record<string, object> = { ...publicInterface, slc: SingleLogitClassifier.prototype, model: Model.prototype };
+  const unknown: string[] = [];
+  for (const { code, line } of inlineCodeOf(page)) {
+    for (const [name, owner, member] of code.matchAll(/(?<![\w./-])(\w+)\.(\w+)(?![\w-]*\.)/g))
+      if (Object.hasOwn(owners, owner!) && member !== 'safetensors' && !(member! in owners[owner!]!)) unknown.push(`${line}: ${name}`);
+    const [, command, args] = /^(?:npx )?onelogit ([a-z]+)\b(.*)$/s.exec(code) ?? [];
+    if (command === undefined) continue;
+    const { spec } = await commandOf(command).catch(() => ({ spec: undefined }));
+    for (const [, option] of args!.matchAll(/--([a-z][a-z0-9-]*)/g))
+      if (spec && !(option! in { ...spec.options, ...commonOptions })) unknown.push(`${line}: onelogit ${command} --${option}`);
+    if (!spec) unknown.push(`${line}: onelogit ${command}`);
+  }
+  return unknown;
+}
+
+describe('names in inline code', () => {
+  it.each(documentation.map((page) => [page.path, page] as const))('of %s exist', async (_, page) => {
+    expect(await unknownNames(page)).toEqual([]);
+  });
+
+  it.each([
+    ['`losses.hinge()`', '1: losses.hinge'],
+    ['`model.train(x)`', '1: model.train'],
+    ['`slc.scores(x)`', '1: slc.scores'],
+    ['`Model.open(path)`', '1: Model.open'],
+    ['`onelogit trian mnist/`', '1: onelogit trian'],
+    ['`npx onelogit train mnist/ --lr 0.1`', '1: onelogit train --lr'],
+  ])('are missed: %s', async (text, complaint) => {
+    expect(await unknownNames({ path: 'docs/planted.md', text })).toEqual([complaint]);
+  });
 });
 
 describe('README', () => {
@@ -158,10 +195,10 @@ describe('README', () => {
     const known = await commandNames();
     const shown = prepared.get('README.md')!.blocks.flatMap(({ text }) => [...text.matchAll(/^onelogit (\w+)/gm)].map(([, name]) => name));
     expect(new Set(shown)).toEqual(new Set(known));
-    for (const name of Object.keys(losses).filter((key) => key !== 'byName')) {
+    for (const name of Object.keys(publicInterface.losses).filter((key) => key !== 'byName')) {
       const row = readme.split('\n').find((line) => line.startsWith(`| \`losses.${name}(`));
       expect(row, name).toBeDefined();
-      expect(row!.split('|')[2]!.trim(), name).toBe(losses[name as 'nce']().aligned ? 'yes' : 'no');
+      expect(row!.split('|')[2]!.trim(), name).toBe(publicInterface.losses[name as 'nce']().aligned ? 'yes' : 'no');
     }
   });
 

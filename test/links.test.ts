@@ -61,6 +61,20 @@ describe('links', () => {
     expect(pages.flatMap(linksOf).length).toBeGreaterThan(50);
   });
 
+  it('reach every page of docs/ from README', () => {
+    const reached = new Set<string>();
+    const follow = (path: string) => {
+      const page = pages.find((one) => one.path === path);
+      if (!page || reached.has(path)) return;
+      reached.add(path);
+      for (const { target } of linksOf(page)) follow(normalize(join(dirname(path), target.split('#')[0]!)));
+    };
+    follow('README.md');
+    const all = pages.map(({ path }) => path).filter((path) => path.startsWith('docs/'));
+    expect(all.filter((path) => !reached.has(path))).toEqual([]);
+    expect(all.length).toBeGreaterThan(8);
+  });
+
   const planted = (text: string): Page => ({ path: 'docs/planted.md', text });
 
   it.each([
