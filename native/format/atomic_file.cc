@@ -164,7 +164,7 @@ void AtomicFile::write_through(const std::uint8_t* data, std::size_t bytes) {
   }
 }
 
-void AtomicFile::commit() {
+void AtomicFile::sync() {
   flush();
 #ifdef __APPLE__
   // fsync leaves the data in the drive's cache there. Not every file system has F_FULLFSYNC.
@@ -172,6 +172,10 @@ void AtomicFile::commit() {
 #else
   if (::fsync(descriptor_) != 0) fail(errno);
 #endif
+}
+
+void AtomicFile::commit() {
+  sync();
   // Before closing, which gives up the lock: until it has its name, nobody may take it for abandoned.
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
   temporary_.clear();

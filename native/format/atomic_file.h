@@ -22,7 +22,9 @@ class AtomicFile {
   ~AtomicFile();
 
   void write(const void* data, std::size_t bytes);
-  // fsync, rename, fsync of the directory.
+  // fsync: what was written so far is on the disk, under its temporary name. For who commits several files in a row.
+  void sync();
+  // sync, rename, fsync of the directory.
   void commit();
 
  private:

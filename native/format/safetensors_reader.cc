@@ -13,8 +13,8 @@
 #include "error.h"
 #include "format/dtype.h"
 #include "format/safetensors_header.h"
+#include "format/to_float32.h"
 #include "format/utf8.h"
-#include "tensor/half.h"
 
 namespace onelogit {
 namespace {
@@ -217,26 +217,15 @@ void SafetensorsFile::read_float32(const TensorEntry& tensor, float* destination
     read(tensor, destination, begin * 4, total * 4);
     return;
   }
-  const bool half = tensor.dtype == "F16", brain = tensor.dtype == "BF16";
-  if (!half && !brain && tensor.dtype != "F64")
+  if (!is_float_dtype(tensor.dtype))
     fail_format("F32, F16, BF16 or F64 for tensor " + quoted(tensor.name) + " of " + path(), tensor.dtype);
-  const std::uint64_t width = half || brain ? 2 : 8;
+  const auto width = static_cast<std::uint64_t>(dtype_bits(tensor.dtype) / 8);
   constexpr std::uint64_t piece = 1 << 15;
   std::vector<std::uint8_t> buffer(static_cast<std::size_t>(std::min(piece, total) * width));
   for (std::uint64_t done = 0; done < total; done += piece) {
     const std::uint64_t now = std::min(piece, total - done);
     read(tensor, buffer.data(), (begin + done) * width, now * width);
-    for (std::uint64_t i = 0; i < now; ++i) {
-      if (width == 2) {
-        std::uint16_t bits;
-        std::memcpy(&bits, buffer.data() + i * 2, 2);
-        destination[done + i] = half ? float_from_float16(bits) : float_from_bfloat16(bits);
-      } else {
-        double value;
-        std::memcpy(&value, buffer.data() + i * 8, 8);
-        destination[done + i] = static_cast<float>(value);
-      }
-    }
+    to_float32(tensor.dtype, buffer.data(), static_cast<std::int64_t>(now), destination + done);
   }
 }
 
