@@ -64,6 +64,9 @@ function sharedInput(type: InputType | null, size: number): Inputs {
   return type === 'int32' ? new Int32Array(memory, offset, size) : new Float32Array(memory, offset, size);
 }
 
+/** What a classifier consists of; a TypeError naming `what` for anything but one. Not exported by the package. */
+export let partsOf: (classifier: unknown, what: string) => ClassifierParts;
+
 /**
  * Answers for one class at a time: the model's layers up to the last run once, then one row of the last layer is read. Everything else of
  * the last layer, however many classes it has, stays untouched.
@@ -87,6 +90,14 @@ export class SingleLogitClassifier {
   readonly #owner: BoundOwner & { disposed: boolean; matching: boolean };
   // Of the generation of weights that was in use when somebody last asked.
   #described: Described;
+
+  static {
+    partsOf = (classifier, what) => {
+      if (typeof classifier !== 'object' || classifier === null || !(#parts in classifier))
+        throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a SingleLogitClassifier for ${what} but received ${describe(classifier)}`);
+      return classifier.#parts;
+    };
+  }
 
   private constructor(parts: ClassifierParts) {
     const { native, metadata } = parts;

@@ -77,6 +77,8 @@ export type { BiasInit } from './metadata.js';
 export * as metrics from './metrics.js';
 export { type BuildOptions, Model, type ModelOptions, type SequentialOptions, type TensorInfo } from './model.js';
 export type { ClassStorage } from './native-classifier.js';
+export { type ExportOnnxOptions, exportOnnx, type OnnxExport, type OnnxTensorInfo } from './onnx/export-onnx.js';
+export type { OnnxPart } from './onnx/model-graph.js';
 export {
   type Adam,
   type AdamOptions,

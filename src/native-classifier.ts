@@ -3,7 +3,7 @@
  * `dispose`; src/classifier.ts finds out what it was.
  */
 import type { Inputs } from './dataset.js';
-import type { NativeJob, NativeModel, NativeModelSpec, NativeNames, NativeSource } from './native-model.js';
+import type { NativeComposedFile, NativeJob, NativeModel, NativeModelSpec, NativeNames, NativeSource } from './native-model.js';
 import type { Preprocessing } from './preprocessing.js';
 
 /** How a class matrix is stored for scoring; int8 has a float32 scale for each class. */
@@ -85,6 +85,8 @@ export interface NativeClassifier {
     value: number | undefined,
   ): NativeJob<NativeThresholdReport>;
   save(path: string): Promise<void>;
+  /** As of a NativeModel, thresholds included; refused unless the generation is still `number`. */
+  writeFiles(files: readonly NativeComposedFile[], number: number): Promise<void>;
   dispose(): void;
 }
 

@@ -204,6 +204,26 @@ export interface NativeTensor {
   trainable: boolean;
 }
 
+/** A tensor to be written into another format's file (native/format/composed_file.h). */
+export interface NativeStoredTensor {
+  /** Its name in a model file. */
+  readonly tensor: string;
+  /** What it is written as: what it is stored as, or float32. */
+  readonly type: ClassStorage;
+  /** Each row of pixels × channels is written as channels × pixels. 1 and 1: as it is. */
+  readonly channels: number;
+  readonly pixels: number;
+  readonly byteLength: number;
+}
+
+export type NativeSegment = Uint8Array | NativeStoredTensor;
+
+/** A file: bytes, and between them tensors of the model. */
+export interface NativeComposedFile {
+  readonly path: string;
+  readonly segments: readonly NativeSegment[];
+}
+
 export interface NativeModel {
   readonly classes: number;
   readonly features: number;
@@ -223,6 +243,8 @@ export interface NativeModel {
   evaluate(source: NativeSource & { alsoCorrect?: AlsoCorrect }, options: NativeEvaluateOptions): NativeEvaluateJob;
   fit(options: NativeFitOptions): NativeFitJob;
   save(path: string, metadata: string, classNames?: NativeNames): Promise<void>;
+  /** All are complete before the first takes its place; they do so in their order. */
+  writeFiles(files: readonly NativeComposedFile[]): Promise<void>;
   /** Reads tensors of files whose headers have been checked. */
   loadStateDict(paths: readonly string[], tensors: readonly NativeStateDictTensor[]): Promise<void>;
   dispose(): void;
@@ -247,6 +269,8 @@ export interface NativeModelFile {
   load(spec: NativeModelSpec): Promise<NativeModel>;
   /** Reads no tensor. */
   describe(spec: Pick<NativeModelSpec, 'inputShape' | 'layers' | 'seed'>): NativeFileDescription;
+  /** As of a NativeModel, with whatever tensors the file has. */
+  writeFiles(files: readonly NativeComposedFile[]): Promise<void>;
   /** Whatever is being loaded goes on. */
   close(): void;
 }

@@ -106,10 +106,16 @@ export class ProtobufMessage<External extends Elsewhere = never> {
 
   /** The message as one array; only without {@link ProtobufMessage.external} fields. */
   toBytes(): Uint8Array<ArrayBuffer> {
+    const pieces = this.pieces().map((piece) => {
+      if (piece instanceof Uint8Array) return piece;
+      throw rangeError(
+        'ERR_ONELOGIT_RANGE',
+        `Expected a message all of whose bytes are here but received one without ${piece.byteLength} of them`,
+      );
+    });
     const bytes = new Uint8Array(this.byteLength);
     let at = 0;
-    for (const piece of this.pieces()) {
-      if (!(piece instanceof Uint8Array)) throw rangeError('ERR_ONELOGIT_RANGE', 'Expected a message all of whose bytes are here');
+    for (const piece of pieces) {
       bytes.set(piece, at);
       at += piece.byteLength;
     }

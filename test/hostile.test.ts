@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   datasets,
+  exportOnnx,
   type Layer,
   layers,
   linearLoss,
@@ -207,6 +208,11 @@ targets.push(
     },
   },
   { name: 'zoo.mlp', call: untyped(zoo.mlp), valid: () => [{ classes: 3, seed: 1, device: 'cpu' }] },
+  {
+    name: 'exportOnnx',
+    call: untyped(exportOnnx),
+    valid: () => [model, join(directory, 'model.onnx'), { part: 'model', singleLogit: false, embedding: false, externalData: false }],
+  },
   { name: 'model.save', call: untyped(model.save.bind(model)), valid: () => [join(directory, 'model.safetensors')] },
   { name: 'Model.load', call: untyped(Model.load), valid: () => [join(directory, 'model.safetensors'), { device: 'cpu' }] },
   { name: 'model.loadStateDict', call: untyped(model.loadStateDict.bind(model)), valid: () => [stateDict, { head: false }] },

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include "addon/composed_files.h"
 #include "addon/model.h"
 #include "addon/scorer.h"
 
@@ -106,45 +107,73 @@ std::vector<TensorToWrite> name_tensors(const Generation& generation) {
           tensor(name_offsets_tensor, "I64", generation.name_offsets, sizeof(std::int64_t))};
 }
 
+// A generation as it is written into files, with the thresholds in use.
+struct Written {
+  std::shared_ptr<const Generation> generation;
+  // Another calibration may replace these meanwhile.
+  std::shared_ptr<const std::vector<float>> calibrated;  // null: the generation's
+  std::shared_ptr<const CalibrationRecord> record;
+
+  // The result refers to this object.
+  std::vector<TensorToWrite> tensors() const {
+    std::vector<TensorToWrite> result = generation->weights->tensors();
+    if (!generation->weights->has_file()) {  // else they are among the file's
+      const std::vector<TensorToWrite> names = name_tensors(*generation);
+      result.insert(result.end(), names.begin(), names.end());
+    }
+    const std::vector<float>& thresholds = calibrated ? *calibrated : generation->thresholds;
+    if (!thresholds.empty())
+      result.push_back(
+          {thresholds_tensor, "F32", {static_cast<std::int64_t>(thresholds.size())}, [&thresholds](const auto& sink) {
+             sink(thresholds.data(), thresholds.size() * sizeof(float));
+           }});
+    const std::vector<std::int32_t>& examples = record->examples;
+    if (!examples.empty())
+      result.push_back(
+          {calibration_examples_name,
+           "I32",
+           {static_cast<std::int64_t>(examples.size())},
+           [&examples](const auto& sink) { sink(examples.data(), examples.size() * sizeof(std::int32_t)); }});
+    return result;
+  }
+
+  std::map<std::string, std::string> metadata() const {
+    auto entries = generation->weights->metadata();
+    entries["onelogit"] = generation->metadata;
+    if (!record->examples.empty()) entries[calibration_target_key] = record->target;
+    return entries;
+  }
+};
+
+Written written_now(Scorer& scorer, const char* what) {
+  Written written{generation_of(scorer, what), nullptr, nullptr};
+  written.record = std::make_shared<const CalibrationRecord>(scorer.now->calibration());
+  if (!scorer.now->calibrated.empty())
+    written.calibrated = std::make_shared<const std::vector<float>>(scorer.now->calibrated);
+  return written;
+}
+
 // save(path) → Promise<void>
 Napi::Value save_job(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
-  const auto generation = generation_of(*scorer, "save");
-  const std::string path = info[0].ToString().Utf8Value();
-  // Another calibration may replace them while they are written.
-  std::shared_ptr<const std::vector<float>> calibrated;
-  if (!scorer->now->calibrated.empty())
-    calibrated = std::make_shared<const std::vector<float>>(scorer->now->calibrated);
-  const auto record = std::make_shared<const CalibrationRecord>(scorer->now->calibration());
-  return start_job(
-             info.Env(),
-             [generation, path, calibrated, record](Job&) -> Finish {
-               const ClassifierWeights& weights = *generation->weights;
-               std::vector<TensorToWrite> tensors = weights.tensors();
-               if (!weights.has_file()) {  // else they are among the file's
-                 const std::vector<TensorToWrite> names = name_tensors(*generation);
-                 tensors.insert(tensors.end(), names.begin(), names.end());
-               }
-               const std::vector<float>& thresholds = calibrated ? *calibrated : generation->thresholds;
-               if (!thresholds.empty())
-                 tensors.push_back(
-                     {thresholds_tensor,
-                      "F32",
-                      {static_cast<std::int64_t>(thresholds.size())},
-                      [&thresholds](const auto& sink) { sink(thresholds.data(), thresholds.size() * sizeof(float)); }});
-               auto entries = weights.metadata();
-               entries["onelogit"] = generation->metadata;
-               if (!record->examples.empty()) {
-                 entries[calibration_target_key] = record->target;
-                 tensors.push_back({calibration_examples_name,
-                                    "I32",
-                                    {static_cast<std::int64_t>(record->examples.size())},
-                                    [&record](const auto& sink) {
-                                      sink(record->examples.data(), record->examples.size() * sizeof(std::int32_t));
-                                    }});
-               }
-               write_safetensors(path, entries, tensors);
-               return [](Napi::Env env) { return env.Undefined(); };
-             })
+  return start_job(info.Env(),
+                   [written = written_now(*scorer, "save"), path = info[0].ToString().Utf8Value()](Job&) -> Finish {
+                     write_safetensors(path, written.metadata(), written.tensors());
+                     return [](Napi::Env env) { return env.Undefined(); };
+                   })
+      .promise;
+}
+
+// writeFiles(files, number) → Promise<void>
+Napi::Value write_files_job(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
+  auto written = written_now(*scorer, "exportOnnx");
+  if (static_cast<double>(written.generation->number) != info[1].ToNumber().DoubleValue())
+    throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOADED",
+                "Expected the same weights while they are exported but received others by reload: export again");
+  return start_job(info.Env(),
+                   [written, files = composed_files_from_javascript(info[0])](Job&) -> Finish {
+                     write_composed_files(files, written.tensors());
+                     return [](Napi::Env env) { return env.Undefined(); };
+                   })
       .promise;
 }
 
@@ -239,6 +268,7 @@ Napi::Object classifier_to_javascript(Napi::Env env, const std::shared_ptr<Share
   add("calibrate", calibrate_job);
   add("evaluateThresholds", evaluate_thresholds_job);
   add("save", save_job);
+  add("writeFiles", write_files_job);
   add("number", number_of);
   add("metadata", metadata_of);
   add("storage", storage_of);

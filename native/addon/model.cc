@@ -12,6 +12,13 @@ namespace {
 
 constexpr napi_type_tag model_tag = {0x6f6e656c6f676974, 0x6d6f64656c2d3031};  // "onelogit", "model-01"
 
+// outputShapes({ inputShape, layers })
+Napi::Value output_shapes_of(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return shapes_to_javascript(info.Env(), output_shapes(model_spec_from_javascript(info[0].ToObject())));
+  });
+}
+
 class NativeModel : public Napi::ObjectWrap<NativeModel> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -32,6 +39,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
                            InstanceMethod<&NativeModel::run_evaluate>("evaluate"),
                            InstanceMethod<&NativeModel::run_fit>("fit"),
                            InstanceMethod<&NativeModel::run_save>("save"),
+                           InstanceMethod<&NativeModel::run_write_files>("writeFiles"),
                            InstanceMethod<&NativeModel::run_load_state_dict>("loadStateDict"),
                            InstanceMethod<&NativeModel::dispose>("dispose"),
                        });
@@ -206,6 +214,10 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
     });
   }
 
+  Napi::Value run_write_files(const Napi::CallbackInfo& info) {
+    return call(info, [&] { return write_files(info.Env(), model(), info[0]); });
+  }
+
   Napi::Value run_load_state_dict(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       return load_state_dict(info.Env(), model(), info[0].As<Napi::Array>(), info[1].As<Napi::Array>());
@@ -276,6 +288,7 @@ void export_model(Napi::Env env, Napi::Object exports) {
   const Napi::Function model_class = NativeModel::define(env);
   state(env).model_class = Napi::Persistent(model_class);
   exports.Set("NativeModel", model_class);
+  exports.Set("outputShapes", Napi::Function::New(env, output_shapes_of));
   exports.Set("openModelFile", Napi::Function::New(env, open_model_file));
 }
 

@@ -85,6 +85,8 @@ Napi::Value evaluate(Napi::Env env, const std::shared_ptr<SharedModel>& model, c
                      const Napi::Object& options);
 Napi::Value save(Napi::Env env, const std::shared_ptr<SharedModel>& model, const std::string& path,
                  const std::string& metadata, const Napi::Value& class_names);
+// writeFiles(files): native/format/composed_file.h
+Napi::Value write_files(Napi::Env env, const std::shared_ptr<SharedModel>& model, const Napi::Value& files);
 // loadStateDict(paths, [{ name, file, channels?, pixels? }])
 Napi::Value load_state_dict(Napi::Env env, const std::shared_ptr<SharedModel>& model, const Napi::Array& paths,
                             const Napi::Array& tensors);

@@ -1,8 +1,9 @@
-// Saving models, and opening model files (see src/model-file.ts for what is in one).
+// Saving and exporting models, and opening model files (see src/model-file.ts for what is in one).
 
 #include <cstring>
 
 #include "addon/classifier.h"
+#include "addon/composed_files.h"
 #include "addon/model.h"
 #include "format/safetensors.h"
 #include "head/classifier_weights.h"
@@ -87,6 +88,19 @@ Napi::Value describe(const Napi::CallbackInfo& info, const std::shared_ptr<Opene
   return result;
 }
 
+// writeFiles(files) → Promise<void>
+Napi::Value write_files_of(const Napi::CallbackInfo& info, const std::shared_ptr<OpenedFile>& opened) {
+  return start_job(info.Env(),
+                   [opened, files = composed_files_from_javascript(info[0])](Job&) -> Finish {
+                     std::vector<TensorToWrite> tensors;
+                     for (const TensorEntry& entry : opened->file.tensors())
+                       tensors.push_back(copy_of_tensor(opened->file, entry));
+                     write_composed_files(files, tensors);
+                     return [](Napi::Env env) { return env.Undefined(); };
+                   })
+      .promise;
+}
+
 Napi::Value to_javascript(Napi::Env env, const std::shared_ptr<OpenedFile>& opened) {
   const Napi::Object result = Napi::Object::New(env);
   const auto& metadata = opened->file.metadata();
@@ -107,6 +121,7 @@ Napi::Value to_javascript(Napi::Env env, const std::shared_ptr<OpenedFile>& open
   };
   method("load", load);
   method("describe", describe);
+  method("writeFiles", write_files_of);
   method("loadClassifier", [](const Napi::CallbackInfo& info, const std::shared_ptr<OpenedFile>& from) {
     return load_classifier(info, std::shared_ptr<const SafetensorsFile>(from, &from->file), from->order);
   });
@@ -154,6 +169,16 @@ Napi::Value save(Napi::Env env, const std::shared_ptr<SharedModel>& model, const
                      std::vector<TensorToWrite> tensors = tensors_to_write((*use)->tensors(), (*use)->backend());
                      tensors.insert(tensors.end(), names.begin(), names.end());
                      write_safetensors(path, {{metadata_key, metadata}}, tensors);
+                     return [](Napi::Env settled) { return settled.Undefined(); };
+                   })
+      .promise;
+}
+
+Napi::Value write_files(Napi::Env env, const std::shared_ptr<SharedModel>& model, const Napi::Value& files) {
+  auto use = std::make_shared<SharedModel::Use>(model, false, "exportOnnx");
+  return start_job(env,
+                   [use, composed = composed_files_from_javascript(files)](Job&) -> Finish {
+                     write_composed_files(composed, tensors_to_write((*use)->tensors(), (*use)->backend()));
                      return [](Napi::Env settled) { return settled.Undefined(); };
                    })
       .promise;

@@ -83,6 +83,9 @@ struct TensorToWrite {
   std::function<void(const std::function<void(const void*, std::size_t)>& sink)> produce;
 };
 
+// A tensor of a file as it is to be written into another one: the same bytes. The file must outlive the result.
+TensorToWrite copy_of_tensor(const SafetensorsFile& file, const TensorEntry& entry);
+
 // Atomic: a temporary file beside `path` (its name unique to process and call), fsync, rename, fsync of the directory;
 // the temporary file is removed on failure. Keeps the permissions of a file it replaces. Tensor data starts 64-byte
 // aligned. Throws ERR_ONELOGIT_FILE with the system's reason.

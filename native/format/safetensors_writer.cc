@@ -10,7 +10,8 @@
 namespace onelogit {
 namespace {
 
-constexpr std::uint64_t alignment = 64;  // a cache line, and the widest vector
+constexpr std::uint64_t alignment = 64;                  // a cache line, and the widest vector
+constexpr std::uint64_t piece = std::uint64_t{1} << 20;  // bytes copied at once
 
 [[noreturn]] void fail(const std::string& path, const std::string& expected, const std::string& received) {
   throw Error(ErrorKind::operation, "ERR_ONELOGIT_FORMAT",
@@ -31,6 +32,18 @@ std::uint64_t checked_bytes(const std::string& path, const TensorToWrite& tensor
 }
 
 }  // namespace
+
+TensorToWrite copy_of_tensor(const SafetensorsFile& file, const TensorEntry& entry) {
+  return {entry.name, entry.dtype, entry.shape, [&file, &entry](const auto& sink) {
+            const std::uint64_t bytes = entry.end - entry.begin;
+            std::vector<std::uint8_t> buffer(static_cast<std::size_t>(std::min(piece, bytes)));
+            for (std::uint64_t done = 0; done < bytes; done += piece) {
+              const std::uint64_t count = std::min(piece, bytes - done);
+              file.read(entry, buffer.data(), done, count);
+              sink(buffer.data(), static_cast<std::size_t>(count));
+            }
+          }};
+}
 
 void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
                        const std::vector<TensorToWrite>& tensors) {

@@ -12,18 +12,6 @@ namespace {
 
 constexpr std::uint64_t piece = std::uint64_t{1} << 20;  // bytes copied at once
 
-TensorToWrite copy_of(const SafetensorsFile& file, const TensorEntry& entry) {
-  return {entry.name, entry.dtype, entry.shape, [&file, &entry](const auto& sink) {
-            const std::uint64_t bytes = entry.end - entry.begin;
-            std::vector<std::uint8_t> buffer(static_cast<std::size_t>(std::min(piece, bytes)));
-            for (std::uint64_t done = 0; done < bytes; done += piece) {
-              const std::uint64_t count = std::min(piece, bytes - done);
-              file.read(entry, buffer.data(), done, count);
-              sink(buffer.data(), static_cast<std::size_t>(count));
-            }
-          }};
-}
-
 // Calls body(first, count) for all rows of the matrix, a few at a time.
 template <class Body>
 void for_pieces(const ClassMatrix& matrix, const Body& body) {
@@ -251,7 +239,8 @@ std::vector<TensorToWrite> ClassifierWeights::tensors() const {
     matrix_as_in_file = storage_of(weight) == matrix_.storage();
     for (const TensorEntry& entry : file_->tensors()) {
       const bool of_matrix = entry.name == weight_name_ || entry.name == scale_name(weight_name_);
-      if (!entry.name.starts_with("thresholds") && (matrix_as_in_file || !of_matrix)) result.push_back(copy_of(*file_, entry));
+      if (!entry.name.starts_with("thresholds") && (matrix_as_in_file || !of_matrix))
+        result.push_back(copy_of_tensor(*file_, entry));
     }
   } else {
     for (const HostTensor& tensor : trunk_tensors_)

@@ -15,6 +15,7 @@ const commands: readonly { name: string; summary: string; load: () => Promise<{ 
   { name: 'evaluate', summary: 'measure how well single logits tell the classes', load: () => import('./evaluate.js') },
   { name: 'calibrate', summary: 'choose a threshold for every class and store it in the model', load: () => import('./calibrate.js') },
   { name: 'convert', summary: 'store the class matrix in fewer bytes', load: () => import('./convert.js') },
+  { name: 'export', summary: 'write a model as an ONNX graph for other runtimes', load: () => import('./export.js') },
   { name: 'score', summary: 'ask whether an example belongs to a class', load: () => import('./score.js') },
   { name: 'info', summary: 'what a model file holds, or what this machine offers', load: () => import('./info.js') },
   { name: 'download', summary: 'fetch a data set, checked against its checksums', load: () => import('./download.js') },
