@@ -58,14 +58,14 @@ describe('docs/dependencies.md', () => {
   });
 
   it('pins everything that users do not choose', () => {
-    for (const directory of ['.', 'bench', 'examples/image-search', 'examples/service']) {
+    for (const directory of ['.', 'bench', 'examples/embeddings', 'examples/image-search', 'examples/service']) {
       const { dependencies, devDependencies, overrides } = wanted(directory);
       for (const dependency of [...dependencies!, ...devDependencies!, ...overrides!]) expect(dependency).toMatch(/ \d+\.\d+\.\d+$/);
     }
   });
 });
 
-describe.each(['image-search', 'service'])('examples/%s', (name) => {
+describe.each(['embeddings', 'image-search', 'service'])('examples/%s', (name) => {
   it('lists what it needs', () => {
     const { dependencies, devDependencies, overrides } = wanted(`examples/${name}`);
     expect(listed(`examples/${name}/README.md`, '## Dependencies')).toEqual([...dependencies!, ...devDependencies!, ...overrides!].sort());
