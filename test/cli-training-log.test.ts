@@ -136,7 +136,7 @@ function onTerminal(args: readonly string[], columns: number, env: NodeJS.Proces
 }
 
 describe.skipIf(process.platform !== 'linux')('a real terminal', () => {
-  const steps = '60000';
+  const steps = '150000';
 
   it.each([40, 80, 200])('of %i columns shows the bar and the course of the loss', async (columns) => {
     const screen = screenOf(await onTerminal(train('--steps', steps, '--log', 'terminal.jsonl'), columns), columns);
@@ -146,7 +146,7 @@ describe.skipIf(process.platform !== 'linux')('a real terminal', () => {
     expect(screen[bar]!.length).toBeLessThan(columns);
     expect(screen[bar + 1]).toMatch(/^loss {3}[▁-█]{3,60}( {2}\S+ → \S+)?$/);
     expect(screen[bar + 1]!.length).toBeLessThan(columns);
-    expect(screen[bar + 2]).toMatch(/^Trained 60,000 steps/);
+    expect(screen[bar + 2]).toMatch(/^Trained 150,000 steps/);
     // Drawn over and over, and in the end once.
     expect(screen.filter((row) => row.startsWith('train  ')).length).toBe(1);
   });
