@@ -11,7 +11,12 @@ import { packageRoot, packageUrl } from './helpers/process.js';
 import { temporaryFile } from './helpers/temporary.js';
 
 const network = (seed = 7) =>
-  Model.sequential({ inputShape: [16], layers: [layers.dense(24), layers.batchNorm(), layers.relu(), layers.dense(5)], seed });
+  Model.sequential({
+    inputShape: [16],
+    layers: [layers.dense(24), layers.batchNorm(), layers.relu(), layers.dense(5)],
+    seed,
+    device: 'cpu',
+  });
 
 const usual = (options: Partial<FitOptions> = {}): FitOptions => ({
   loss: losses.batchCrossEntropy(),
