@@ -80,7 +80,7 @@ void check_curve(const std::vector<CurvePoint>& curve, const std::vector<float>&
 
 void check_against_plain(const Problem& problem, const EvaluationDetails& details, const std::vector<float>& thresholds,
                          const onelogit::AlsoCorrect& also_correct = {}) {
-  const auto [m, k, scores, labels] = problem;
+  const std::int64_t m = problem.m, k = problem.k;
   std::vector<std::vector<float>> right(k), wrong(k);
   std::vector<float> all_right, all_wrong;
   std::map<std::pair<std::int32_t, std::int32_t>, std::int64_t> confused;
@@ -106,6 +106,7 @@ void check_against_plain(const Problem& problem, const EvaluationDetails& detail
     check_curve(one.curve, right[one.class_id], wrong[one.class_id]);
   }
   std::vector<onelogit::Confusion> expected;
+  expected.reserve(confused.size());
   for (const auto& [pair, examples] : confused) expected.push_back({pair.first, pair.second, examples});
   std::sort(expected.begin(), expected.end(), onelogit::more_frequent);
   const auto same = [](const std::vector<onelogit::Confusion>& got, const std::vector<onelogit::Confusion>& want,
@@ -134,14 +135,15 @@ void check_against_plain(const Problem& problem, const EvaluationDetails& detail
 }  // namespace
 
 TEST_CASE("details equal plain counts, however scores come in blocks") {
-  for (const auto& [m, k] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {60, 3}, {400, 10}, {150, 97}}) {
+  for (const auto& size : {std::pair<std::int64_t, std::int64_t>{1, 1}, {60, 3}, {400, 10}, {150, 97}}) {
+    const std::int64_t m = size.first, k = size.second;
     const Problem problem = random_problem(m, k, static_cast<unsigned>(m + k));
     std::vector<float> thresholds(k);
     for (std::int64_t j = 0; j < k; ++j) thresholds[j] = static_cast<float>(j % 9) - 2;
     DetailsOptions options;
     options.thresholds = thresholds;
-    for (const auto& [examples, classes] :
-         {std::pair<std::int64_t, std::int64_t>{256, 4096}, {7, 5}, {1, 4096}, {64, 1}}) {
+    for (const auto& block : {std::pair<std::int64_t, std::int64_t>{256, 4096}, {7, 5}, {1, 4096}, {64, 1}}) {
+      const std::int64_t examples = block.first, classes = block.second;
       CAPTURE(m);
       CAPTURE(examples);
       CAPTURE(classes);
@@ -203,13 +205,14 @@ TEST_CASE("a grid has round bounds and finds bins exactly") {
   CHECK(grid.edges()[0] == -3.2f);
   CHECK(grid.edges()[1] == -3.15f);
   std::mt19937 random(3);
-  for (const auto& [least, greatest] : {std::pair<float, float>{0, 1},
-                                        {-1e-20f, 1e-20f},
-                                        {1e6f, 1e6f + 1},
-                                        {-80, -79.9f},
-                                        {5, 5},
-                                        {-3e38f, 3e38f},
-                                        {0, 0}}) {
+  for (const auto& range : {std::pair<float, float>{0, 1},
+                            {-1e-20f, 1e-20f},
+                            {1e6f, 1e6f + 1},
+                            {-80, -79.9f},
+                            {5, 5},
+                            {-3e38f, 3e38f},
+                            {0, 0}}) {
+    const float least = range.first, greatest = range.second;
     const ScoreGrid other(least, greatest, 400);
     CAPTURE(least);
     CHECK(other.bins() >= 1);
@@ -242,7 +245,8 @@ TEST_CASE("a thinned curve keeps every peak and dip, to the width of a part") {
     CHECK(static_cast<std::int64_t>(thinned.size()) <= most);
     CHECK(thinned.front().threshold == points.front().threshold);
     CHECK(thinned.back().threshold == points.back().threshold);
-    const double width = 1.0 / static_cast<double>((most - 2) / 4) + 1e-12;
+    const std::int64_t parts = (most - 2) / 4;
+    const double width = 1.0 / static_cast<double>(parts) + 1e-12;
     const auto recall = [&](const CurvePoint& point) {
       return static_cast<double>(point.true_positives) / static_cast<double>(right);
     };
