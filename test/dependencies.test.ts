@@ -1,5 +1,5 @@
 /** Every dependency has a line that says why it is there: docs/dependencies.md and the README of each example. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from './helpers/process.js';
@@ -35,6 +35,10 @@ function listed(path: string, heading: string): string[] {
     .sort();
 }
 
+const examples = readdirSync(join(packageRoot, 'examples')).filter((name) =>
+  existsSync(join(packageRoot, 'examples', name, 'package.json')),
+);
+
 describe('docs/dependencies.md', () => {
   const page = 'docs/dependencies.md';
   const own = wanted('.');
@@ -58,14 +62,14 @@ describe('docs/dependencies.md', () => {
   });
 
   it('pins everything that users do not choose', () => {
-    for (const directory of ['.', 'bench', 'examples/embeddings', 'examples/image-search', 'examples/service']) {
+    for (const directory of ['.', 'bench', ...examples.map((name) => `examples/${name}`)]) {
       const { dependencies, devDependencies, overrides } = wanted(directory);
       for (const dependency of [...dependencies!, ...devDependencies!, ...overrides!]) expect(dependency).toMatch(/ \d+\.\d+\.\d+$/);
     }
   });
 });
 
-describe.each(['embeddings', 'image-search', 'service'])('examples/%s', (name) => {
+describe.each(examples)('examples/%s', (name) => {
   it('lists what it needs', () => {
     const { dependencies, devDependencies, overrides } = wanted(`examples/${name}`);
     expect(listed(`examples/${name}/README.md`, '## Dependencies')).toEqual([...dependencies!, ...devDependencies!, ...overrides!].sort());

@@ -141,6 +141,9 @@ it('the examples of every command have options that exist', async () => {
   }
 });
 
+/** `model.onnx` is a file. */
+const fileExtensions = new Set(['onnx', 'safetensors']);
+
 /** What inline code says of the interface and of commands that do not have it: `losses.hinge`, `onelogit train --steps`. */
 async function unknownNames(page: Page): Promise<string[]> {
   const { Model, SingleLogitClassifier } = publicInterface;
@@ -148,7 +151,7 @@ async function unknownNames(page: Page): Promise<string[]> {
   const unknown: string[] = [];
   for (const { code, line } of inlineCodeOf(page)) {
     for (const [name, owner, member] of code.matchAll(/(?<![\w./-])(\w+)\.(\w+)(?![\w-]*\.)/g))
-      if (Object.hasOwn(owners, owner!) && member !== 'safetensors' && !(member! in owners[owner!]!)) unknown.push(`${line}: ${name}`);
+      if (Object.hasOwn(owners, owner!) && !fileExtensions.has(member!) && !(member! in owners[owner!]!)) unknown.push(`${line}: ${name}`);
     const [, command, args] = /^(?:npx )?onelogit ([a-z]+)\b(.*)$/s.exec(code) ?? [];
     if (command === undefined) continue;
     const { spec } = await commandOf(command).catch(() => ({ spec: undefined }));
