@@ -6,7 +6,7 @@
 // Packs the package into a temporary directory, installs it N times into empty ones (no install scripts, dependencies from npm's cache), and imports it
 // N times, each time in a new process. --check: exit status 1 unless the budget of scripts/package/budget.mjs is met. Writes results/package.{json,md}.
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -55,7 +55,7 @@ try {
   const user = join(directory, 'user');
   const install = () => {
     rmSync(user, { recursive: true, force: true });
-    execFileSync('mkdir', [user]);
+    mkdirSync(user);
     writeFileSync(join(user, 'package.json'), '{ "name": "user", "private": true, "type": "module" }');
     const start = performance.now();
     execFileSync('npm', ['install', tarball, '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--silent'], { cwd: user });

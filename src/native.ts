@@ -58,9 +58,13 @@ function explain(path: string | undefined, cause: Error): string {
     `Tried: ${path ?? searched()}`,
     `Reason: ${cause.message.split('\n')[0]}`,
     `Prebuilt in this installation: ${prebuilt().join(', ') || 'nothing'}`,
-    'If node_modules came from another machine or is damaged, install here anew: npm install onelogit',
-    'To build it, install a C++20 compiler, make and cmake 3.18 or newer, then run:',
-    `  node ${JSON.stringify(join(root, 'scripts', 'build-native.mjs'))}`,
+    ...(process.platform === 'win32'
+      ? ['Windows is not supported: install and run it in WSL 2, which is Linux']
+      : [
+          'If node_modules came from another machine or is damaged, install here anew: npm install onelogit',
+          'To build it, install a C++20 compiler, make and cmake 3.18 or newer, then run:',
+          `  node ${JSON.stringify(join(root, 'scripts', 'build-native.mjs'))}`,
+        ]),
   ].join('\n');
 }
 

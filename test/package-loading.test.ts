@@ -87,6 +87,14 @@ describe.skipIf(tarball === undefined)('an addon that cannot be loaded', () => {
     expect(await explanation()).toContain(`Tried: ${built}`);
   });
 
+  it('is for Windows, for which there is none', async () => {
+    rmSync(addon);
+    const message = await installation.fail(`Object.defineProperty(process, 'platform', { value: 'win32' });${load}`);
+    expect(message).toContain('could not be loaded on win32-');
+    expect(message).toContain('in WSL 2');
+    expect(message).not.toContain('build-native');
+  });
+
   it('is asked for by $ONELOGIT_PREBUILD in a directory without one', async () => {
     const message = await explanation({ ONELOGIT_PREBUILD: '/nowhere' });
     expect(message).toContain('/nowhere/build/Release');
