@@ -5,18 +5,7 @@ import { readdir } from 'node:fs/promises';
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkString, describe } from '../check.js';
 import { AbortError, OneLogitError, typeError } from '../errors.js';
 import { checkSignal, throwIfAborted } from '../job.js';
-import { cifar10, cifar100 } from './cifar.js';
 import { type DataFormat, type FormatOptions, formatError, type LoadedDataset, type LoadedStream, type Split } from './format.js';
-import { idx } from './idx.js';
-import { imageFolder } from './image-folder.js';
-import { knowledgeGraph } from './knowledge-graph.js';
-import { npy } from './npy-pairs.js';
-import { sequences } from './sequences.js';
-import { svhn } from './svhn.js';
-import { text } from './text.js';
-
-/** In the order in which they are tried. */
-const formats: readonly DataFormat[] = [idx, cifar10, cifar100, svhn, npy, knowledgeGraph, sequences, imageFolder, text];
 
 type OptionChecks = { [Name in keyof FormatOptions]-?: (value: unknown, name: string) => NonNullable<FormatOptions[Name]> };
 
@@ -45,6 +34,18 @@ const validationHint = 'it has no validation part of its own, let fit set one as
 
 /** The formats that {@link load} knows. */
 export type FormatName = 'idx' | 'cifar10' | 'cifar100' | 'svhn' | 'npy' | 'knowledge-graph' | 'sequences' | 'image-folder' | 'text';
+
+const formatNames: readonly FormatName[] = [
+  'idx',
+  'cifar10',
+  'cifar100',
+  'svhn',
+  'npy',
+  'knowledge-graph',
+  'sequences',
+  'image-folder',
+  'text',
+];
 
 /** Options of {@link load}. */
 export interface LoadOptions extends Omit<FormatOptions, 'imageSize'> {
@@ -95,8 +96,7 @@ export function load(directory: string, options?: LoadOptions): Promise<LoadedDa
 export async function load(directory: string, options?: LoadOptions): Promise<LoadedDataset | LoadedStream> {
   checkString(directory, 'directory');
   const checked = checkOptions(options, ['format', 'split', ...formatOptions, 'memoryBytes', 'signal'], 'options of datasets.load');
-  const names = formats.map(({ name }) => name);
-  const asked = checked.format === undefined ? undefined : checkOneOf(checked.format, names, 'format');
+  const asked = checked.format === undefined ? undefined : checkOneOf(checked.format, formatNames, 'format');
   const split = checked.split === undefined ? 'train' : checkOneOf(checked.split, ['train', 'validation', 'test'] as const, 'split');
   const ownOptions: FormatOptions = {};
   for (const name of formatOptions)
@@ -105,7 +105,8 @@ export async function load(directory: string, options?: LoadOptions): Promise<Lo
   const signal = checkSignal(checked.signal, 'datasets.load');
   throwIfAborted(signal, 'datasets.load');
   const fileNames = await namesIn(directory);
-  const format = asked === undefined ? await detectFormat(fileNames, directory) : formats.find(({ name }) => name === asked)!;
+  const { formats } = await import('./formats.js');
+  const format = asked === undefined ? await detectFormat(formats, fileNames, directory) : formats.find(({ name }) => name === asked)!;
   if (!format.splits.includes(split))
     throw typeError(
       'ERR_ONELOGIT_ARGUMENT',
@@ -134,7 +135,7 @@ async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-async function detectFormat(fileNames: readonly string[], directory: string): Promise<DataFormat> {
+async function detectFormat(formats: readonly DataFormat[], fileNames: readonly string[], directory: string): Promise<DataFormat> {
   for (const format of formats) if (await format.detect(fileNames, directory)) return format;
   const known = formats.map(({ name, files }) => `${name} (${files})`).join('; ');
   const received =
