@@ -3,7 +3,8 @@
  * An option that does not belong to the chosen loss, optimizer or schedule is an error: it would have no effect.
  */
 import type { Augmentation } from '../augment.js';
-import type { FormatName, LoadOptions } from '../data/load.js';
+import { formatNames } from '../data/format-names.js';
+import type { LoadOptions } from '../data/load.js';
 import { precisions } from '../device.js';
 import { lossNames } from '../reproduce/paper.js';
 import { choice, flag, integer, number, type OptionSpec, type OptionValues, parseNumber } from './options.js';
@@ -163,17 +164,7 @@ export const precisionOption = {
 
 /** How a directory is read. */
 export const dataOptions = {
-  format: choice('the format of DATA (default: found by its file names)', [
-    'idx',
-    'cifar10',
-    'cifar100',
-    'svhn',
-    'npy',
-    'knowledge-graph',
-    'sequences',
-    'image-folder',
-    'text',
-  ] as const satisfies readonly FormatName[]),
+  format: choice('the format of DATA (default: found by its file names)', formatNames),
   context: integer('sequences, text: previous items or words of an example (default: 10 and 4)', { least: 1 }),
   'vocabulary-size': integer('text: how many words are classes (default: all)', { least: 1 }),
   labels: choice('cifar100: the 100 classes, or the 20 superclasses (default: fine)', ['fine', 'coarse']),

@@ -6,6 +6,7 @@ import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkString, desc
 import { AbortError, OneLogitError, typeError } from '../errors.js';
 import { checkSignal, throwIfAborted } from '../job.js';
 import { type DataFormat, type FormatOptions, formatError, type LoadedDataset, type LoadedStream, type Split } from './format.js';
+import { type FormatName, formatNames } from './format-names.js';
 
 type OptionChecks = { [Name in keyof FormatOptions]-?: (value: unknown, name: string) => NonNullable<FormatOptions[Name]> };
 
@@ -31,21 +32,6 @@ function checkImageSize(value: unknown, name: string): [number, number] {
 }
 
 const validationHint = 'it has no validation part of its own, let fit set one aside (validation: { fraction, seed })';
-
-/** The formats that {@link load} knows. */
-export type FormatName = 'idx' | 'cifar10' | 'cifar100' | 'svhn' | 'npy' | 'knowledge-graph' | 'sequences' | 'image-folder' | 'text';
-
-const formatNames: readonly FormatName[] = [
-  'idx',
-  'cifar10',
-  'cifar100',
-  'svhn',
-  'npy',
-  'knowledge-graph',
-  'sequences',
-  'image-folder',
-  'text',
-];
 
 /** Options of {@link load}. */
 export interface LoadOptions extends Omit<FormatOptions, 'imageSize'> {
