@@ -7,30 +7,18 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "error.h"
+#include "scratch_directory.h"
 #include "tensor/bfloat16.h"
 
 namespace onelogit {
 namespace {
 
-namespace fs = std::filesystem;
+using test::ScratchDirectory;
 using Bytes = std::vector<std::uint8_t>;
-
-struct Scratch {
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "onelogit-test-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Scratch() { fs::remove_all(path); }
-  std::string operator/(const std::string& name) const { return (path / name).string(); }
-  std::size_t files() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), {})); }
-  fs::path path;
-};
 
 Bytes read(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -80,7 +68,7 @@ std::string code_of(Body&& body) {
 }  // namespace
 
 TEST_CASE("composed file: bytes and tensors follow each other as they are given") {
-  const Scratch scratch;
+  const ScratchDirectory scratch;
   const std::vector<float> values = counted(5);
   const std::vector<std::int8_t> small{1, -2, 3};
   write_composed_files({{scratch / "x", {text("before"), place("a", "F32", 20), text("between"), place("b", "I8", 3)}}},
@@ -95,7 +83,7 @@ TEST_CASE("composed file: bytes and tensors follow each other as they are given"
 }
 
 TEST_CASE("composed file: rows of pixels × channels become channels × pixels, however many fit a piece") {
-  const Scratch scratch;
+  const ScratchDirectory scratch;
   struct Case {
     std::int64_t rows, channels, pixels;
   };
@@ -114,7 +102,7 @@ TEST_CASE("composed file: rows of pixels × channels become channels × pixels, 
 }
 
 TEST_CASE("composed file: other floating-point types become float32, and are turned too") {
-  const Scratch scratch;
+  const ScratchDirectory scratch;
   const std::vector<double> wide{1.5, -2.25, 3, 1e300, 5, 6};
   write_composed_files({{scratch / "x", {place("a", "F32", 24, 2, 3)}}}, {tensor("a", "F64", wide, 5)});
   CHECK(read(scratch / "x") == bytes_of_values(std::vector<float>{1.5f, 3, 5, -2.25f, static_cast<float>(1e300), 6}));
@@ -129,7 +117,7 @@ TEST_CASE("composed file: other floating-point types become float32, and are tur
 }
 
 TEST_CASE("composed file: what does not fit is refused before anything is written") {
-  const Scratch scratch;
+  const ScratchDirectory scratch;
   const std::vector<TensorToWrite> tensors{tensor("a", "F32", counted(6)),
                                            tensor("b", "I8", std::vector<std::int8_t>(8))};
   const auto refused = [&](const Segment& segment) {
@@ -150,7 +138,7 @@ TEST_CASE("composed file: what does not fit is refused before anything is writte
 }
 
 TEST_CASE("composed file: a tensor of other bytes than its shape leaves the old files") {
-  const Scratch scratch;
+  const ScratchDirectory scratch;
   write_composed_files({{scratch / "x", {text("old")}}, {scratch / "y", {text("old")}}}, {});
   for (const std::int64_t shape : {5, 7}) {
     TensorToWrite lying = tensor("a", "F32", counted(6));

@@ -16,6 +16,7 @@
 
 #include "error.h"
 #include "format/atomic_file.h"
+#include "scratch_directory.h"
 #include "small_run.h"
 #include "tensor/half.h"
 
@@ -23,20 +24,8 @@ namespace onelogit {
 namespace {
 
 namespace fs = std::filesystem;
+using test::ScratchDirectory;
 using Bytes = std::vector<std::uint8_t>;
-
-// A directory of its own, removed at the end.
-struct Scratch {
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "onelogit-test-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Scratch() { fs::remove_all(path); }
-  std::string operator/(const std::string& name) const { return (path / name).string(); }
-  std::size_t files() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), {})); }
-  fs::path path;
-};
 
 Bytes file_bytes(const std::string& header, std::size_t data_bytes) {
   Bytes bytes(8 + header.size() + data_bytes);
@@ -152,7 +141,7 @@ TEST_CASE("safetensors: float16 is exact for all 65,536 values") {
 }
 
 TEST_CASE("safetensors: what is written is read back, aligned") {
-  const Scratch scratch;
+  const ScratchDirectory scratch;
   const std::string path = scratch / "round.safetensors";
   std::mt19937 random(7);
   for (int round = 0; round < 30; ++round) {
@@ -280,7 +269,7 @@ TEST_CASE("safetensors: headers that lie are refused") {
 }
 
 TEST_CASE("safetensors: files that are not what they seem") {
-  const Scratch scratch;
+  const ScratchDirectory scratch;
   const auto write = [&](const std::string& name, const Bytes& bytes) {
     std::ofstream(scratch / name, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
@@ -322,7 +311,7 @@ TEST_CASE("safetensors: files that are not what they seem") {
 }
 
 TEST_CASE("safetensors: writing replaces whole files and leaves nothing behind") {
-  const Scratch scratch;
+  const ScratchDirectory scratch;
   const std::string path = scratch / "model.safetensors";
   const auto write = [&](const std::string& to, float value) {
     write_safetensors(to, {}, {tensor_of("x", "F32", {1}, bytes_of<float>({value}))});
@@ -392,7 +381,7 @@ TEST_CASE("safetensors: writing replaces whole files and leaves nothing behind")
 }
 
 TEST_CASE("atomic file: what a killed writer left goes away, what another writes stays") {
-  const Scratch scratch;
+  const ScratchDirectory scratch;
   const std::string path = scratch / "model";
   // As after kill -9, and names that are not ours.
   const std::string left = scratch / ".model.123.456.0.tmp";
