@@ -3,7 +3,7 @@ import { type EncodedNames, nativeNames } from './class-names.js';
 import type { InputType } from './dataset.js';
 import type { Device } from './device.js';
 import { OneLogitError, rangeError } from './errors.js';
-import type { Layer } from './layers/index.js';
+import { type Layer, lastDenseLayer } from './layers/index.js';
 import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
 import { classNamesOf, withModelFile } from './model-file.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
@@ -65,7 +65,7 @@ function readClassifierFile(file: NativeModelFile, path: string, device: Device,
   const { inputShape, layers, seed, preprocessing } = read;
   const metadata = keeping.storage === undefined ? read : { ...read, layers: storedAs(layers, keeping.storage) };
   const json = keeping.storage === undefined ? (file.metadata as string) : writeMetadata(metadata, version);
-  const names = file.classNames && classNamesOf(file, classesOf(layers), path);
+  const names = file.classNames && classNamesOf(file, lastDenseLayer(layers).layer.units, path);
   const loading = {
     ...{ inputShape, layers, seed, device },
     ...(preprocessing ? { preprocessing } : {}),
@@ -101,18 +101,9 @@ export function describe(metadata: string, names: EncodedNames | null): NativeDe
   return names ? { metadata, classNames: nativeNames(names) } : { metadata };
 }
 
-/** Units of the layer that makes the logits; files are checked to have one when they are loaded. */
-function classesOf(layers: readonly Layer[]): number {
-  const last = layers.findLast((layer) => layer.type === 'dense');
-  return last?.type === 'dense' ? last.units : 0;
-}
-
 /** The layers of a model whose class matrix is stored otherwise: what `Model.load` makes of a file of it. */
 function storedAs(layers: readonly Layer[], storage: ClassStorage): readonly Layer[] {
-  const last = layers.findLastIndex((layer) => layer.type === 'dense');
-  return layers.map((layer, index) => {
-    if (index !== last || layer.type !== 'dense') return layer;
-    const { storage: _, ...rest } = layer;
-    return Object.freeze(storage === 'bfloat16' ? { ...rest, storage } : rest);
-  });
+  const { index: last, layer } = lastDenseLayer(layers);
+  const { storage: _, ...rest } = layer;
+  return layers.with(last, Object.freeze(storage === 'bfloat16' ? { ...rest, storage } : rest));
 }

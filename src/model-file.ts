@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { checkEncodedNames, type EncodedNames, fromNativeNames, nativeNames } from './class-names.js';
 import type { Device, Precision } from './device.js';
 import { OneLogitError } from './errors.js';
-import { type Layer, tensorPrefix } from './layers/index.js';
+import { lastDenseLayer, tensorPrefix } from './layers/index.js';
 import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
 import { native } from './native.js';
@@ -57,8 +57,8 @@ export async function describeModelFile(path: string): Promise<ModelFileDescript
     const metadata = readMetadata(file.metadata, path);
     const { layers } = metadata;
     const described = file.describe({ inputShape: metadata.inputShape, layers, seed: metadata.seed });
-    const last = layers.findLastIndex((layer) => layer.type === 'dense');
-    const weight = `${tensorPrefix(layers[last] as Layer, last)}weight`;
+    const { layer, index } = lastDenseLayer(layers);
+    const weight = `${tensorPrefix(layer, index)}weight`;
     const { shape } = described.tensors.find(({ name }) => name === weight) as NativeTensor;
     const [classes, features] = shape as [number, number];
     return {

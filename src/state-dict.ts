@@ -4,7 +4,7 @@
  */
 import { checkBoolean, checkOptions, checkString } from './check.js';
 import { OneLogitError } from './errors.js';
-import { inputsOf, type Layer, tensorPrefix } from './layers/index.js';
+import { inputsOf, type Layer, lastDenseLayer, tensorPrefix } from './layers/index.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
 import type { NativeModel, NativeTensor } from './native-model.js';
 import { readSafetensorsHeader, type SafetensorsEntry } from './safetensors.js';
@@ -61,7 +61,7 @@ interface ImageAxes {
 function tensorsToLoad(layers: readonly Layer[], inputShape: readonly number[], native: NativeModel, head: boolean): WantedTensor[] {
   const flattened = flattenedInputs(layers, inputShape, native.outputShapes);
   const indices = new Map(layers.map((layer, index) => [tensorPrefix(layer, index), index]));
-  const lastDense = layers.findLastIndex(({ type }) => type === 'dense');
+  const { index: lastDense } = lastDenseLayer(layers);
   return native.tensors.flatMap(({ name, shape }) => {
     const index = indices.get(name.slice(0, name.lastIndexOf('.') + 1)) as number;
     const isHead = index === lastDense;

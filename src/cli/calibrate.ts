@@ -2,8 +2,8 @@
 import type { ThresholdReport } from '../calibration.js';
 import type { Dataset } from '../dataset.js';
 import type { Split } from '../split.js';
+import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
-import { checkWritable } from './files.js';
 import { choice, number, text } from './options.js';
 import { count } from './output.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';

@@ -1,8 +1,8 @@
 /** `onelogit convert`: a model file whose class matrix takes fewer bytes, and what that costs. */
 import { stat } from 'node:fs/promises';
 import type { Evaluation, Model } from '../index.js';
+import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
-import { checkWritable } from './files.js';
 import { choice, text } from './options.js';
 import { count, table } from './output.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
@@ -118,9 +118,9 @@ async function reevaluated(
   signal: AbortSignal,
 ): Promise<Evaluation> {
   const { readSafetensorsTensor } = await import('../safetensors.js');
-  const { tensorPrefix } = await import('../layers/index.js');
-  const last = model.layers.findLastIndex((layer) => layer.type === 'dense');
-  const name = `${tensorPrefix(model.layers[last]!, last)}weight`;
+  const { lastDenseLayer, tensorPrefix } = await import('../layers/index.js');
+  const { layer, index } = lastDenseLayer(model.layers);
+  const name = `${tensorPrefix(layer, index)}weight`;
   const stored = await readSafetensorsTensor(out, name);
   let weight = stored as Float32Array;
   if (stored instanceof Int8Array) {

@@ -1,7 +1,7 @@
 /** `onelogit export`: a model as a graph that other runtimes compute. */
 import type { OnnxTensorInfo } from '../index.js';
+import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
-import { checkWritable } from './files.js';
 import { choice, flag, text } from './options.js';
 import { table } from './output.js';
 import { UsageError } from './usage.js';

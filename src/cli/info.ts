@@ -1,5 +1,6 @@
 /** `onelogit info`: what a model file holds, or what this machine offers. */
 import type { BackendInfo } from '../backend.js';
+import { lossText } from '../loss-text.js';
 import type { ModelFileDescription } from '../model-file.js';
 import { defineCommand } from './command.js';
 import { count } from './output.js';
@@ -60,19 +61,16 @@ function modelJson({ path, metadata, ...described }: DescribedModel) {
 
 function modelText(model: DescribedModel): string {
   const { loss, split, inputShape } = model.metadata;
-  const lossText =
+  const trained =
     loss === null
       ? 'not trained here'
-      : `${loss.name}${Object.entries(loss)
-          .filter(([name]) => name !== 'name' && name !== 'aligned')
-          .map(([name, value]) => `, ${name} ${value}`)
-          .join('')}; ${loss.aligned ? 'aligned with logit separation' : 'not aligned with logit separation: one logit tells less'}`;
+      : `${lossText(loss)}; ${loss.aligned ? 'aligned with logit separation' : 'not aligned with logit separation: one logit tells less'}`;
   const facts = columns([
     ['model', model.path],
     ['answers', `${count(model.classes)} classes${model.classNames ? ', with names' : ''}, from ${inputShape.join(' × ')} inputs`],
     ['parameters', count(model.parameters)],
     ['storage', `${model.storage}, of the class matrix of ${count(model.classes)} × ${count(model.features)}`],
-    ['loss', lossText],
+    ['loss', trained],
     ['validation', split === null ? 'none set aside' : `${split.fraction} of ${count(split.length)} examples, seed ${split.seed}`],
     ['thresholds', model.calibrated ? `${count(model.classes)}` : 'none (onelogit calibrate finds them)'],
   ]);

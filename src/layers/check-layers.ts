@@ -2,6 +2,7 @@
 import { checkInteger, describe } from '../check.js';
 import { rangeError, typeError } from '../errors.js';
 import { checkLayer, hasTensors, type Layer } from './check-layer.js';
+import type { DenseLayer } from './dense.js';
 
 /** More layers than any network has, and more inputs than any layer: bounds for what files may claim. */
 const maxLayers = 10_000;
@@ -49,6 +50,12 @@ export function checkSequence(value: unknown, what: string): Layer[] {
           `Expected no inputs of ${what}[${index}] (layers follow each other; Model.build makes graphs) but received some`,
         );
   return checkLayers(value, what);
+}
+
+/** The layer that makes the logits. Checked layers have one. */
+export function lastDenseLayer(layers: readonly Layer[]): { index: number; layer: DenseLayer } {
+  const index = layers.findLastIndex(({ type }) => type === 'dense');
+  return { index, layer: layers[index] as DenseLayer };
 }
 
 /** What the names of a layer's tensors begin with, the dot included. */

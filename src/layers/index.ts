@@ -52,7 +52,7 @@ export const layers = {
 } as const;
 
 export { hasTensors, type Layer, type LayerWithTensors } from './check-layer.js';
-export { checkLayers, checkSequence, inputsOf, tensorPrefix } from './check-layers.js';
+export { checkLayers, checkSequence, inputsOf, lastDenseLayer, tensorPrefix } from './check-layers.js';
 export type { Conv2dLayer, Conv2dOptions, ZeroPaddingLayer } from './convolution.js';
 export type { DenseLayer, DenseOptions, EmbeddingLayer } from './dense.js';
 export type { DropoutLayer, FlattenLayer, ReluLayer, SoftmaxLayer } from './elementwise.js';

@@ -5,6 +5,7 @@ import { checkBoolean, checkOneOf, checkOptions, checkString, describe } from '.
 import { fromNativeNames } from '../class-names.js';
 import { partsOf, SingleLogitClassifier } from '../classifier.js';
 import { OneLogitError, rangeError, typeError } from '../errors.js';
+import { lastDenseLayer } from '../layers/index.js';
 import { readMetadata } from '../metadata.js';
 import { Model, stateOf } from '../model.js';
 import { classNamesOf, withModelFile } from '../model-file.js';
@@ -124,10 +125,9 @@ function partsInMemory(source: unknown, what: string): WritableParts {
   if (source instanceof Model) {
     const state = stateOf(source, `source of ${what}`);
     const idle = idleNativeOf(state, what);
-    const last = state.layers.findLast((layer) => layer.type === 'dense');
     return {
       metadata: state,
-      storage: last?.type === 'dense' && last.storage === 'bfloat16' ? 'bfloat16' : 'float32',
+      storage: lastDenseLayer(state.layers).layer.storage ?? 'float32',
       calibrated: false,
       names: state.encodedNames,
       outputShapes: idle.outputShapes,
@@ -161,8 +161,7 @@ function partsOfFile(file: NativeModelFile, path: string): WritableParts {
   const metadata = readMetadata(file.metadata, path);
   const { inputShape, layers, seed } = metadata;
   const { storage, calibrated, outputShapes } = file.describe({ inputShape, layers, seed });
-  const last = layers.findLast((layer) => layer.type === 'dense');
-  const names = classNamesOf(file, last?.type === 'dense' ? last.units : 0, path);
+  const names = classNamesOf(file, lastDenseLayer(layers).layer.units, path);
   return { metadata, storage, calibrated, names, outputShapes, version, writeFiles: (files) => file.writeFiles(files) };
 }
 

@@ -1,6 +1,6 @@
 /** The graph of a model, or of one of its two parts. */
 import { decodeNames, type EncodedNames } from '../class-names.js';
-import { inputsOf, type Layer, tensorPrefix } from '../layers/index.js';
+import { inputsOf, type Layer, lastDenseLayer, tensorPrefix } from '../layers/index.js';
 import type { ModelMetadata } from '../metadata.js';
 import type { ClassStorage } from '../native-classifier.js';
 import type { Preprocessing } from '../preprocessing.js';
@@ -42,8 +42,7 @@ export function modelGraph(parts: ModelParts, options: GraphOptions): OnnxModel 
   const { metadata, storage, calibrated } = parts;
   const { part, singleLogit } = options;
   const { layers, inputShape } = metadata;
-  const last = layers.findLastIndex(({ type }) => type === 'dense');
-  const head = layers[last] as Extract<Layer, { type: 'dense' }>;
+  const { index: last, layer: head } = lastDenseLayer(layers);
   const features = featuresOf(parts, last);
 
   const graph = new GraphBuilder(['input', 'class_ids', 'embedding', 'logits', 'matches']);

@@ -1,6 +1,6 @@
 /** A report's facts in words: about the model, how it was evaluated, where. */
 import type { Evaluation } from '../evaluate.js';
-import type { Loss } from '../losses.js';
+import { lossText } from '../loss-text.js';
 import type { Machine } from '../machine.js';
 import type { ModelMetadata } from '../metadata.js';
 
@@ -27,12 +27,6 @@ export const count = (value: number) => value.toLocaleString('en-US');
 
 /** A word of a command line: quoted where a shell would see more in it than a name. */
 export const shellWord = (word: string): string => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-
-/** 'batch-max-margin, margin 1' */
-export function lossText(loss: Loss): string {
-  const options = Object.entries(loss).filter(([name]) => name !== 'name' && name !== 'aligned');
-  return [loss.name, ...options.map(([name, value]) => `${name} ${value}`)].join(', ');
-}
 
 /** 'dense 500 → relu → dense 10'; the ends of a long one. */
 function layersText(layers: ModelMetadata['layers']): string {

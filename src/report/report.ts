@@ -1,12 +1,12 @@
 /** The report that `model.evaluate` writes. */
 import { type CalibrationRecord, checkTarget, examplesNeeded } from '../calibration.js';
 import { checkFloat32Array, checkInt32Array, checkOptions, checkString } from '../check.js';
-import { checkWritable } from '../cli/files.js';
 import type { Evaluation } from '../evaluate.js';
 import { describeMachine } from '../machine.js';
 import type { ModelState } from '../model-state.js';
 import type { NativeEvaluationDetails, NativeModel } from '../native-model.js';
 import { version } from '../version.js';
+import { checkWritable } from '../writable.js';
 import { readAssets } from './assets.js';
 import { calibrationResult } from './calibration-section.js';
 import { reportDocument } from './document.js';

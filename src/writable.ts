@@ -1,9 +1,9 @@
 /**
- * Checks of paths that a command will write to, before hours of work depend on them.
+ * Checks of paths that will be written to, before hours of work depend on them.
  */
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { OneLogitError } from '../errors.js';
+import { OneLogitError } from './errors.js';
 
 /** Refuses a file that cannot be put where it is wanted. */
 export async function checkWritable(path: string, option: string): Promise<void> {
