@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exportOnnx, layers, losses, Model, optimizers, SingleLogitClassifier, zoo } from '../src/index.js';
-import { filesOf } from '../src/onnx/export-onnx.js';
+import { filesOf } from '../src/onnx/write-onnx.js';
 import { glyphs, trainOnGlyphs } from './helpers/glyph-model.js';
 import { readOnnx } from './helpers/onnx-graph.js';
 import { clouds } from './helpers/problems.js';

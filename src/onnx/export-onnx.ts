@@ -1,6 +1,5 @@
 /** {@link exportOnnx}: models for other runtimes. */
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { checkBoolean, checkOneOf, checkOptions, checkString, describe } from '../check.js';
 import { fromNativeNames } from '../class-names.js';
 import { partsOf, SingleLogitClassifier } from '../classifier.js';
@@ -11,11 +10,10 @@ import { Model, stateOf } from '../model.js';
 import { classNamesOf, withModelFile } from '../model-file.js';
 import { idleNativeOf } from '../model-state.js';
 import { native } from '../native.js';
-import type { NativeComposedFile, NativeModelFile, NativeModelSpec } from '../native-model.js';
+import type { NativeModelFile, NativeModelSpec } from '../native-model.js';
 import { version } from '../version.js';
-import { largestMessage, placeExternally } from './external-data.js';
-import { modelMessage, type OnnxModel, type OnnxValue, operatorSetVersion } from './messages.js';
-import { type GraphOptions, type ModelParts, modelGraph, type OnnxPart } from './model-graph.js';
+import type { GraphOptions, OnnxPart } from './model-graph.js';
+import type { WritableParts } from './write-onnx.js';
 
 declare module '../native.js' {
   interface NativeBinding {
@@ -88,13 +86,15 @@ export async function exportOnnx(
   const what = 'exportOnnx';
   const checkedPath = checkString(path, `path of ${what}`);
   const { externalData, ...graphOptions } = checkExportOptions(options, what);
+  // Now, not when the package is imported: most programs export nothing.
+  const { writeOnnx } = await import('./write-onnx.js');
   if (typeof source !== 'string') {
     await refuseSameFile(source instanceof SingleLogitClassifier ? partsOf(source, what).source.path : null, checkedPath, what);
-    return write(partsInMemory(source, what), checkedPath, graphOptions, externalData);
+    return writeOnnx(partsInMemory(source, what), checkedPath, graphOptions, externalData);
   }
   const file = checkString(source, `source of ${what}`);
   await refuseSameFile(file, checkedPath, what);
-  return withModelFile(file, (opened) => write(partsOfFile(opened, file), checkedPath, graphOptions, externalData));
+  return withModelFile(file, (opened) => writeOnnx(partsOfFile(opened, file), checkedPath, graphOptions, externalData));
 }
 
 function checkExportOptions(options: unknown, what: string): GraphOptions & { externalData: boolean } {
@@ -114,11 +114,6 @@ function checkExportOptions(options: unknown, what: string): GraphOptions & { ex
   if (checked.embedding && checked.part !== 'model')
     throw rangeError('ERR_ONELOGIT_OPTION', `Expected embedding of ${what} with part 'model' but received '${checked.part}'`);
   return checked;
-}
-
-/** What describes a model now, and what writes files with its tensors as they are now. */
-interface WritableParts extends ModelParts {
-  writeFiles(files: readonly NativeComposedFile[]): Promise<void>;
 }
 
 function partsInMemory(source: unknown, what: string): WritableParts {
@@ -163,32 +158,6 @@ function partsOfFile(file: NativeModelFile, path: string): WritableParts {
   const { storage, calibrated, outputShapes } = file.describe({ inputShape, layers, seed });
   const names = classNamesOf(file, lastDenseLayer(layers).layer.units, path);
   return { metadata, storage, calibrated, names, outputShapes, version, writeFiles: (files) => file.writeFiles(files) };
-}
-
-async function write(source: WritableParts, path: string, options: GraphOptions, externalData: boolean): Promise<OnnxExport> {
-  const model = modelGraph(source, options);
-  const files = filesOf(model, path, externalData);
-  await source.writeFiles(files);
-  const info = ({ name, type, shape }: OnnxValue) => Object.freeze({ name, type, shape: Object.freeze([...shape]) }) as OnnxTensorInfo;
-  const bytes = files.flatMap(({ segments }) => segments).reduce((sum, { byteLength }) => sum + byteLength, 0);
-  return {
-    // The graph first; it is written last.
-    files: files.map((file) => file.path).reverse(),
-    bytes,
-    opset: operatorSetVersion,
-    inputs: model.inputs.map(info),
-    outputs: model.outputs.map(info),
-  };
-}
-
-/** What to write, in the order in which files take their places: tensors before the graph that refers to them. */
-export function filesOf(model: OnnxModel, path: string, externalData: boolean): NativeComposedFile[] {
-  const whole = modelMessage(model, new Map());
-  if (!externalData && whole.byteLength <= largestMessage) return [{ path, segments: whole.pieces() }];
-  const dataPath = `${path}.data`;
-  const { places, segments } = placeExternally(model.initializers, basename(dataPath));
-  const graph: NativeComposedFile = { path, segments: modelMessage(model, places).pieces() };
-  return segments.length === 0 ? [graph] : [{ path: dataPath, segments }, graph];
 }
 
 /** A graph in the place of the model that it is made from would be the end of the model. */
