@@ -1,5 +1,6 @@
+import { execFile } from 'node:child_process';
 import { cpSync, existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -132,10 +133,15 @@ describe('wrong usage', () => {
 });
 
 describe('failures', () => {
+  beforeAll(() => symlink('nowhere/model.safetensors', join(directory, 'dangling.safetensors')));
+
   it.each([
     [['train', 'nowhere'], 'ERR_ONELOGIT_FILE', /nowhere/],
     [['train', 'data', '--out', 'no/such/model.safetensors'], 'ERR_ONELOGIT_FILE', /the directory no\/such does not exist/],
     [['train', 'data', '--out', 'data'], 'ERR_ONELOGIT_FILE', /it is a directory/],
+    [['train', 'data', '--out', '/dev/null'], 'ERR_ONELOGIT_FILE', /it is not a regular file/],
+    [['train', 'data', '--checkpoint', '/dev/null'], 'ERR_ONELOGIT_FILE', /it is not a regular file/],
+    [['train', 'data', '--out', 'dangling.safetensors'], 'ERR_ONELOGIT_FILE', /the directory .*nowhere does not exist/],
     [['train', 'data', '--resume', 'nowhere.safetensors'], 'ERR_ONELOGIT_FILE', /nowhere/],
     [['evaluate', 'nowhere.safetensors', 'data'], 'ERR_ONELOGIT_FILE', /nowhere/],
     [['info', 'data/train-labels-idx1-ubyte'], 'ERR_ONELOGIT_FORMAT', /train-labels/],

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { layers, Model, metrics, SingleLogitClassifier } from '../src/index.js';
@@ -238,6 +239,23 @@ describe('a report’s file', () => {
     await model.evaluate(dataset, { report: file.name });
     expect(readFileSync(file.name, 'utf8')).toContain('<!doctype html>');
     expect(readdirSync(file.directory)).toEqual(['report.html']);
+  });
+
+  it('goes where a link points, and never in the place of a pipe or a device', async () => {
+    using file = temporaryFile('report.html');
+    using model = await identityModel(3);
+    const dataset = datasetOf(randomLogits(30, 3));
+    const link = join(file.directory, 'latest.html');
+    symlinkSync('report.html', link);
+    await model.evaluate(dataset, { report: link });
+    expect(readlinkSync(link)).toBe('report.html');
+    expect(readFileSync(file.name, 'utf8')).toContain('<!doctype html>');
+    const pipe = join(file.directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expect(model.evaluate(dataset, { report: pipe })).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_FILE',
+      message: expect.stringContaining('it is not a regular file'),
+    });
   });
 });
 

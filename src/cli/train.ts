@@ -116,7 +116,7 @@ export const command = defineCommand(
       for (const other of ['out', 'checkpoint'] as const)
         if (resolve(values.log) === resolve(values[other] ?? ''))
           throw new UsageError(`Expected two files for --log and --${other} but received ${values.log} for both`);
-      await checkWritable(values.log, '--log');
+      await checkWritable(values.log, '--log', { grows: true });
       checkLogFile(values.log, '--log');
     }
     if (values.tensorboard !== undefined) checkEventDirectory(values.tensorboard, '--tensorboard');

@@ -2,10 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { OneLogitError } from '../errors.js';
+import { followLinks } from '../writable.js';
 
-/** Writes beside `path`, then renames: whoever reads it meanwhile has the old file. `name` is for the message. */
+/** Writes beside the file, then renames: whoever reads it meanwhile has the old one. A link stays one. `name` is for the message. */
 export async function writeWhole(path: string, text: string, name: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+  const target = await followLinks(path);
+  const temporary = `${target}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     const file = await open(temporary, 'wx');
     try {
@@ -14,7 +16,7 @@ export async function writeWhole(path: string, text: string, name: string): Prom
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await rename(temporary, target);
   } catch (cause) {
     await rm(temporary, { force: true });
     throw new OneLogitError(
