@@ -285,6 +285,23 @@ describe('from training to an answer', () => {
     });
   });
 
+  it('refuses to score an example of another size than the model takes', async () => {
+    await trained('small.safetensors');
+    const larger = await mkdtemp(join(directory, 'larger-'));
+    const npy = (description: string, shape: string, data: Uint8Array) => {
+      const header = `{'descr': '${description}', 'fortran_order': False, 'shape': ${shape}, }`.padEnd(117);
+      return Buffer.concat([Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, 118, 0]), Buffer.from(`${header}\n`), data]);
+    };
+    await writeFile(join(larger, 'x_test.npy'), npy('|u1', '(5, 12, 6)', new Uint8Array(360)));
+    await writeFile(join(larger, 'y_test.npy'), npy('|u1', '(5,)', new Uint8Array(5)));
+    const { code, stdout } = await cli('score', 'small.safetensors', '--class', '2', '--data', larger, '--index', '1', '--json');
+    expect(code).toBe(1);
+    expect(json(stdout).error).toEqual({
+      code: 'ERR_ONELOGIT_LENGTH',
+      message: `Expected examples of 6 × 6 × 1, as the model takes them, in ${larger} but received 12 × 6`,
+    });
+  });
+
   it('asks for a split where none is recorded, and for the data it was trained on', async () => {
     await trained('unsplit.safetensors');
     const refused = await cli('calibrate', 'unsplit.safetensors', 'data', '--recall', '0.9');

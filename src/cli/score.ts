@@ -47,7 +47,9 @@ export const command = defineCommand(
       const name = classifier.classNames?.[classId];
       const size = classifier.input.length;
       const { examples, label } =
-        values.input !== undefined ? { examples: await readExamples(values.input, size), label: undefined } : await exampleOf(values, size);
+        values.input !== undefined
+          ? { examples: await readExamples(values.input, size), label: undefined }
+          : await exampleOf(values, classifier.inputShape);
       const number = examples.length / size;
       const logits = number === 1 ? Float32Array.of(classifier.score(examples, classId)) : classifier.scoreBatch(examples, classId);
       const threshold = classifier.thresholds?.[classId];
@@ -111,13 +113,20 @@ async function readExamples(path: string, size: number) {
 
 async function exampleOf(
   values: OptionValues<typeof dataOptions> & { data: string | undefined; index: number | undefined; split: 'train' | 'test' },
-  size: number,
+  inputShape: readonly number[],
 ) {
   const [{ datasets }, { rangeError }] = await Promise.all([import('../index.js'), import('../errors.js')]);
   const dataset = await datasets.load(values.data!, {
     split: values.split,
     ...loadOptionsFrom(values),
   });
+  const sizeOf = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
+  const size = sizeOf(dataset.inputShape);
+  if (size !== sizeOf(inputShape))
+    throw rangeError(
+      'ERR_ONELOGIT_LENGTH',
+      `Expected examples of ${inputShape.join(' × ')}, as the model takes them, in ${values.data} but received ${dataset.inputShape.join(' × ')}`,
+    );
   const index = values.index!;
   if (index >= dataset.length)
     throw rangeError('ERR_ONELOGIT_RANGE', `Expected an integer from 0 to ${dataset.length - 1} for --index but received ${index}`);
