@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { commandHelp, programHelp, wrap } from '../src/cli/help.js';
 import { type CommandSpec, choice, choices, flag, integer, integers, number, parseCommandLine, text } from '../src/cli/options.js';
+import { table } from '../src/cli/output.js';
 import { nearest, UsageError } from '../src/cli/usage.js';
 
 const spec = {
@@ -145,5 +146,24 @@ describe('help', () => {
   it('wraps at spaces and keeps words whole', () => {
     expect(wrap('aa bb cc\ndd', 5, '> ')).toBe('aa bb\n> cc\n> dd');
     expect(wrap('incomprehensibilities a', 5)).toBe('incomprehensibilities\na');
+  });
+});
+
+describe('table', () => {
+  it('puts numbers to the right, and has room for as many rows as there are', () => {
+    expect(
+      table(
+        ['', 'n', 'name'],
+        [
+          ['a', 1, 'x'],
+          ['bb', '22 %', 'yy'],
+        ],
+      ),
+    ).toBe('       n  name\na      1  x\nbb  22 %  yy');
+    const lines = table(
+      ['example', 'matches'],
+      Array.from({ length: 200_000 }, (_, i) => [i, i % 2 === 0 ? 'yes' : 'no']),
+    ).split('\n');
+    expect([lines.length, lines[1], lines.at(-1)]).toEqual([200_001, '      0  yes', ' 199999  no']);
   });
 });

@@ -5,7 +5,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseCommandLine } from '../src/cli/options.js';
+import { Output } from '../src/cli/output.js';
+import { command as trainCommand } from '../src/cli/train.js';
+import { InterruptedError } from '../src/cli/usage.js';
 import { Model } from '../src/index.js';
 import { mnistDirectory } from './helpers/data.js';
 import { program, runCli, startCli } from './helpers/run-cli.js';
@@ -445,5 +450,25 @@ describe('a reader that goes away', () => {
     child.stderr.destroy();
     expect((await finished).code).toBe(0);
     expect((await stat(join(directory, 'piped.safetensors'))).size).toBeGreaterThan(1000);
+  });
+});
+
+describe.skipIf(!existsSync('/dev/full'))('a full disk', () => {
+  const redirected = (line: string) =>
+    promisify(execFile)('sh', ['-c', line, 'sh', process.execPath, program], { cwd: directory }).then(
+      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+      ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+    );
+
+  it('under standard error does not end the work', async () => {
+    const line = '"$@" train data --hidden 16 --steps 50 --out full.safetensors 2> /dev/full';
+    expect(await redirected(line)).toMatchObject({ code: 0, stdout: expect.stringContaining('Saved full.safetensors') });
+    expect(existsSync(join(directory, 'full.safetensors'))).toBe(true);
+  });
+
+  it('under standard output is a failure in one line', async () => {
+    const { code, stderr } = await redirected('"$@" info > /dev/full');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^onelogit: Expected standard output that can be written but received: ENOSPC.*\n$/);
   });
 });

@@ -2,10 +2,19 @@
  * Where text goes: results to standard output, everything else to standard error. A reader that went away (`| head`) is not
  * a failure: what is left to say is dropped and the work goes on, so that a model that took hours is still saved.
  */
+import { ExitCode } from './usage.js';
 
-function quietOnBrokenPipe(stream: NodeJS.WriteStream): void {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error;
+const readerIsGone = ({ code }: NodeJS.ErrnoException) => code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED';
+
+/** Neither stream ends the work: not a full disk, not a terminal that was closed. A result that could not be written is told, and exit code 1. */
+function surviveFailures(): void {
+  process.stderr.on('error', () => {});
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (readerIsGone(error)) return;
+    writeError(`onelogit: Expected standard output that can be written but received: ${error.message}`);
+    process.once('exit', () => {
+      process.exitCode ||= ExitCode.failed;
+    });
   });
 }
 
@@ -20,8 +29,7 @@ function showWarnings(): void {
 }
 
 export function prepareStreams(): void {
-  quietOnBrokenPipe(process.stdout);
-  quietOnBrokenPipe(process.stderr);
+  surviveFailures();
   showWarnings();
 }
 
@@ -69,10 +77,9 @@ export type Cell = string | number | undefined;
 /** A table with a header, two spaces between columns, numbers to the right. */
 export function table(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const text = rows.map((row) => row.map((cell) => (cell === undefined ? '' : String(cell))));
-  const right = header.map((_, column) =>
-    rows.some((row) => typeof row[column] === 'number' || /^-?[\d.,]+ ?%?$/.test(text[rows.indexOf(row)]![column]!)),
-  );
-  const widths = header.map((name, column) => Math.max(name.length, ...text.map((row) => row[column]!.length)));
+  const numeric = (cell: Cell, shown: string) => typeof cell === 'number' || /^-?[\d.,]+ ?%?$/.test(shown);
+  const right = header.map((_, column) => rows.some((row, i) => numeric(row[column], text[i]![column]!)));
+  const widths = header.map((name, column) => text.reduce((width, row) => Math.max(width, row[column]!.length), name.length));
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, column) => (right[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
