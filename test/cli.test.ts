@@ -399,6 +399,38 @@ describe('interruption', () => {
     model.dispose();
   });
 
+  it('says that a checkpoint could not be written, instead of where it is', async () => {
+    const gone = await mkdtemp(join(directory, 'gone-'));
+    const { child, finished } = startCli(
+      [...long, '--out', 'never.safetensors', '--checkpoint', join(gone, 'checkpoint.safetensors'), '--json'],
+      { cwd: directory },
+    );
+    let stderr = '';
+    child.stderr.on('data', (chunk: string) => {
+      stderr += chunk;
+    });
+    await until(() => existsSync(join(gone, 'checkpoint.safetensors')));
+    await rm(gone, { recursive: true });
+    child.kill('SIGINT');
+    const { code, stdout } = await finished;
+    expect(code).toBe(1);
+    expect(json(stdout).error.code).toBe('ERR_ONELOGIT_FILE');
+    expect(stderr).not.toContain('--resume');
+  });
+
+  it('is one before there is anything to continue, too', async () => {
+    const { values, positionals } = parseCommandLine(trainCommand.spec, [data, '--checkpoint', join(directory, 'early.safetensors')]);
+    const run = (signal: AbortSignal, note: () => void = () => {}) =>
+      trainCommand.run({ values, positionals, output: Object.assign(new Output(false), { note }), signal });
+    // While the data is read, and after that.
+    await expect(run(AbortSignal.abort())).rejects.toEqual(new InterruptedError('Interrupted'));
+    const controller = new AbortController();
+    await expect(run(controller.signal, () => controller.abort())).rejects.toEqual(
+      new InterruptedError('Interrupted before the first step', { step: 0 }),
+    );
+    expect(existsSync(join(directory, 'early.safetensors'))).toBe(false);
+  });
+
   it('continues a checkpoint to the same bits as an uninterrupted run', async () => {
     const common = ['train', 'data', '--hidden', '16', '--batch-size', '32', '--momentum', '0.9'];
     await cli(...common, '--steps', '80', '--out', 'whole.safetensors');

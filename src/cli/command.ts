@@ -3,6 +3,7 @@
  */
 import type { CommandSpec, commonOptions, OptionSpec, OptionValues } from './options.js';
 import type { Output } from './output.js';
+import { InterruptedError } from './usage.js';
 
 export interface Run<Options extends Record<string, OptionSpec<unknown>> = Record<string, OptionSpec<unknown>>> {
   values: OptionValues<Options & typeof commonOptions>;
@@ -25,5 +26,14 @@ export function defineCommand<Options extends Record<string, OptionSpec<unknown>
   run: (run: Run<Options>) => Promise<void>,
   { interruptible = false }: { interruptible?: boolean } = {},
 ): Command {
-  return { spec, interruptible, run: run as unknown as Command['run'] };
+  const interruptibleRun = async (given: Run<Options>) => {
+    try {
+      await run(given);
+    } catch (error) {
+      // What stopped because it was told to, and the command had no more to say about.
+      if (given.signal.aborted && (error as { code?: string }).code === 'ERR_ONELOGIT_ABORTED') throw new InterruptedError('Interrupted');
+      throw error;
+    }
+  };
+  return { spec, interruptible, run: interruptibleRun as unknown as Command['run'] };
 }

@@ -1,6 +1,7 @@
 /** `onelogit train`: a model from a directory of data. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { AbortError } from '../errors.js';
 import { checkEventDirectory } from '../training-log/event-file.js';
 import { checkLogFile } from '../training-log/log-file.js';
 import { checkWritable } from '../writable.js';
@@ -136,7 +137,7 @@ export const command = defineCommand(
 
     if (!output.json)
       output.note(
-        `${values.arch}, ${count(model.parameterCount)} parameters; ${loss.name}; ${count(dataset.length)} examples of ${count(dataset.classes)} classes`,
+        `${values.resume ?? values.arch}, ${count(model.parameterCount)} parameters; ${loss.name}; ${count(dataset.length)} examples of ${count(dataset.classes)} classes`,
       );
     if (!output.json) for (const line of watchLines(values)) output.note(line);
     const progress = new Progress('train');
@@ -182,7 +183,10 @@ export const command = defineCommand(
       );
     } catch (error) {
       progress.finish();
-      if (!signal.aborted) throw error;
+      // Something else may have failed after Ctrl-C, the writing of the checkpoint, say: then that is what has to be known.
+      if (!(error instanceof AbortError)) throw error;
+      // Without a step there is no checkpoint.
+      if (step === 0) throw new InterruptedError('Interrupted before the first step', { step });
       const saved =
         values.checkpoint === undefined
           ? 'nothing was saved (--checkpoint FILE keeps what was done)'
