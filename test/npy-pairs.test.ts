@@ -77,6 +77,13 @@ describe('datasets.load, npy', () => {
     ],
     ['labels of two axes', { ...small, 'y_train.npy': npy([3, 2], Int32Array.from(floats)) }, 'one axis of labels', 'y_train.npy'],
     ['negative labels', { ...small, 'y_train.npy': npy([3], Int32Array.of(0, 1, -1)) }, 'labels from 0', '-1 at index 2'],
+    // What lists the classes between would not fit in memory.
+    [
+      'labels that are ids of something',
+      { ...small, 'y_train.npy': npy([3], Int32Array.of(0, 1, 2 ** 31 - 2)) },
+      'labels numbered from 0',
+      '3 different ones of 2147483647',
+    ],
     ['negative ids', { ...small, 'x_train.npy': npy([3, 1], Int32Array.of(0, -5, 1)) }, 'ids from 0', '-5 at index 1'],
     [
       'inputs without examples',

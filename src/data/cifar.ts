@@ -155,7 +155,7 @@ async function load(
     length,
     format: variant.name,
     split,
-    absentClasses: absentClasses(labels, classes),
+    absentClasses: absentClasses(labels, classes, directory),
   };
 }
 

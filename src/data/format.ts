@@ -3,6 +3,7 @@
  */
 import type { InMemoryDataset, StreamedDataset } from '../dataset.js';
 import { OneLogitError } from '../errors.js';
+import { bytesOf } from './bytes.js';
 
 /** Which part of a data set to load. Not every format has a validation part of its own. */
 export type Split = 'train' | 'validation' | 'test';
@@ -75,10 +76,29 @@ export function formatError(expected: string, where: string, received: string, c
   return new OneLogitError('ERR_ONELOGIT_FORMAT', `Expected ${expected} in ${where} but received ${received}`, { cause });
 }
 
-/** The classes in [0, classes) that do not occur among the labels, ascending. */
-export function absentClasses(labels: Int32Array, classes: number): number[] {
-  const occurs = new Uint8Array(classes);
-  for (const label of labels) occurs[label] = 1;
+/** More classes than this that do not occur are no gaps: the labels are ids of something, and a list of the others would not fit in memory. */
+const mostAbsent = 2 ** 25;
+
+/**
+ * The classes in [0, classes) that do not occur among the labels, ascending.
+ *
+ * @param where the file or the directory that the labels are from
+ * @throws OneLogitError `ERR_ONELOGIT_FORMAT` if they are more than 2²⁵.
+ */
+export function absentClasses(labels: Int32Array, classes: number, where: string): number[] {
+  const occurs = bytesOf(classes, 'marks of classes');
+  let different = 0;
+  for (const label of labels) {
+    if (occurs[label]) continue;
+    occurs[label] = 1;
+    different++;
+  }
+  if (classes - different > mostAbsent)
+    throw formatError(
+      `labels numbered from 0, at most ${mostAbsent} of them without an example,`,
+      where,
+      `${different} different ones of ${classes}`,
+    );
   const absent: number[] = [];
   for (let label = 0; label < classes; label++) if (!occurs[label]) absent.push(label);
   return absent;

@@ -151,7 +151,7 @@ async function load(directory: string, fileNames: readonly string[], split: Spli
     length,
     format: 'idx',
     split,
-    absentClasses: absentClasses(ownLabels, classes),
+    absentClasses: absentClasses(ownLabels, classes, labelsPath),
   };
 }
 

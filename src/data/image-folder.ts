@@ -212,7 +212,7 @@ async function load(
     length: images.length,
     format: 'image-folder',
     split,
-    absentClasses: absentClasses(labels, classNames.length),
+    absentClasses: absentClasses(labels, classNames.length, part.path),
   };
   const bytes = images.length * size;
   if (bytes <= (memoryBytes ?? mostUnasked)) return { ...common, inputs: await decodeAll(undefined, images.length, signal) };

@@ -150,7 +150,7 @@ async function load(directory: string, _fileNames: readonly string[], split: Spl
     alsoCorrect: otherTails(all, from, from + length, entities.length, relations.length),
     format: 'knowledge-graph',
     split,
-    absentClasses: absentClasses(labels, entities.length),
+    absentClasses: absentClasses(labels, entities.length, directory),
   };
 }
 

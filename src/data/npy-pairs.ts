@@ -94,7 +94,7 @@ async function load(directory: string, fileNames: readonly string[], split: Spli
     ...(vocabulary > 0 ? { vocabulary } : {}),
     format: 'npy',
     split,
-    absentClasses: absentClasses(labels, classes),
+    absentClasses: absentClasses(labels, classes, labelsPath),
   };
 }
 

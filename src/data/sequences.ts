@@ -110,7 +110,7 @@ async function load(
     vocabulary: items + 1,
     format: 'sequences',
     split,
-    absentClasses: absentClasses(labels, items),
+    absentClasses: absentClasses(labels, items, path),
   };
 }
 

@@ -91,7 +91,7 @@ async function load(
     length: labels.length,
     format: 'svhn',
     split,
-    absentClasses: absentClasses(labels, classes),
+    absentClasses: absentClasses(labels, classes, directory),
   };
 }
 

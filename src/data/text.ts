@@ -126,7 +126,7 @@ async function load(
     vocabulary: classes + 1,
     format: 'text',
     split,
-    absentClasses: absentClasses(labels, classes),
+    absentClasses: absentClasses(labels, classes, directory),
   };
 }
 
