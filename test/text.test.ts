@@ -33,6 +33,15 @@ function xz(content: Uint8Array, context: TestContext): Uint8Array {
 }
 
 describe('datasets.load, text', () => {
+  it('takes more texts from one directory than a call has room for arguments', async () => {
+    const many = Object.fromEntries(Array.from({ length: 14_000 }, (_, i) => [`a/${i}.txt`, 'the cat']));
+    using files = directoryOf(many);
+    const source = `import { datasets } from '${packageUrl}';
+      const { length } = await datasets.load(${JSON.stringify(files.directory)}, { format: 'text' });
+      console.log(length);`;
+    expect(await runModule(source, { flags: ['--stack-size=100'] })).toMatchObject({ status: 0, stdout: '22400\n', stderr: '' });
+  });
+
   it('asks for the next word, book by book', async () => {
     using files = directoryOf({ ...books, README: 'not a book', 'b/notes.pdf': 'neither' });
     const train = await load(files.directory, { format: 'text', context: 2 });

@@ -33,11 +33,10 @@ async function detect(_fileNames: readonly string[], directory: string): Promise
 }
 
 /** The paths of the texts below a directory, '/' between their parts. Links to directories are not followed: they may go round. */
-async function textsBelow(directory: string, prefix = ''): Promise<string[]> {
-  const found: string[] = [];
+async function textsBelow(directory: string, prefix = '', found: string[] = []): Promise<string[]> {
   for (const entry of await readdir(join(directory, prefix), { withFileTypes: true })) {
     const path = `${prefix}${entry.name}`;
-    if (entry.isDirectory()) found.push(...(await textsBelow(directory, `${path}/`)));
+    if (entry.isDirectory()) await textsBelow(directory, `${path}/`, found);
     else if (isText(entry.name) && (entry.isFile() || entry.isSymbolicLink())) found.push(path);
   }
   return found;
