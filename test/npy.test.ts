@@ -1,9 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { appendFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseNpy, readNpy } from '../src/data/npy.js';
+import { temporaryFile } from './helpers/temporary.js';
 
 /** What numpy.save writes: header padded with spaces to a multiple of 64 and ended by a newline. */
 function npy(header: string, data: Uint8Array, major = 1): Uint8Array {
@@ -131,5 +133,25 @@ describe('readNpy', () => {
     } finally {
       await rm(directory, { recursive: true });
     }
+  });
+
+  it('reads from a pipe', async () => {
+    using file = temporaryFile('pipe.npy');
+    execFileSync('mkfifo', [file.name]);
+    const reading = readNpy(file.name);
+    await writeFile(file.name, npy(header('|u1', '(2,)'), new Uint8Array([3, 4])));
+    expect(await reading).toEqual({ shape: [2], data: new Uint8Array([3, 4]) });
+  });
+
+  // 2 GiB of memory; the file has holes and takes none of the disk.
+  it.skipIf(process.env.ONELOGIT_SANITIZED !== undefined || freemem() < 4 * 2 ** 30)('reads more than 2 GiB', async () => {
+    using file = temporaryFile('large.npy');
+    const length = 2 ** 31 + 5;
+    const start = npy(header('|u1', `(${length},)`), new Uint8Array());
+    await writeFile(file.name, start);
+    await truncate(file.name, start.length + length - 1);
+    await appendFile(file.name, new Uint8Array([7]));
+    const { shape, data } = await readNpy(file.name);
+    expect([shape, data.length, data[0], data.at(-2), data.at(-1)]).toEqual([[length], length, 0, 0, 7]);
   });
 });

@@ -2,8 +2,10 @@
  * Reads NumPy's .npy files (format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): what
  * `numpy.save` writes for a C-ordered array of float32, uint8, int32 or int64. A file is hostile until shown otherwise.
  */
-import { readFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { OneLogitError } from '../errors.js';
+import { bytesOf } from './bytes.js';
+import { integersOf } from './growing-integers.js';
 
 /** A C-ordered array: `data` holds the product of `shape` elements, row-major; those of int64 as int32. */
 export interface NpyArray {
@@ -30,7 +32,7 @@ function printable(text: string): string {
 
 /** int64 as int32: halves are [low, high], and a number that fits has a high half that only repeats its sign. */
 function narrowed(halves: Int32Array, name: string): Int32Array {
-  const result = new Int32Array(halves.length / 2);
+  const result = integersOf(halves.length / 2);
   for (let i = 0; i < result.length; i++) {
     const low = halves[2 * i] as number;
     if (halves[2 * i + 1] !== low >> 31) {
@@ -74,25 +76,32 @@ function parseShape(tuple: string, fail: () => OneLogitError): number[] {
   return items.map(Number);
 }
 
-/**
- * The array in the bytes of a .npy file.
- * @param bytes The whole file.
- * @param name What to call it in errors.
- * @throws OneLogitError `ERR_ONELOGIT_FORMAT`: not a .npy file, another element type or order, an int64 that is no int32, or a
- *   length that its header does not announce.
- */
-export function parseNpy(bytes: Uint8Array, name = 'the .npy data'): NpyArray {
+/** What a header says: which bytes of the file are the elements, all of the file's that follow it, and what they are. */
+interface Contents {
+  shape: number[];
+  offset: number;
+  byteLength: number;
+  arrayOf(bytes: Uint8Array<ArrayBuffer>): NpyArray['data'];
+}
+
+const longestHeader = 1 << 16;
+/** Magic number, version and length of the header; then the header. */
+const longestStart = 12 + longestHeader;
+
+/** @param start the first bytes of the file, all or at least {@link longestStart} of them */
+function contentsOf(start: Uint8Array, fileBytes: number, name: string): Contents {
   const magic = '\x93NUMPY';
-  if (bytes.length < 10 || [...magic].some((letter, i) => bytes[i] !== letter.charCodeAt(0)))
-    throw formatError('a .npy file (it begins with \\x93NUMPY)', name, bytes.length < 10 ? `${bytes.length} bytes` : 'something else');
-  const major = bytes[6]!;
+  if (fileBytes < 10 || [...magic].some((letter, i) => start[i] !== letter.charCodeAt(0)))
+    throw formatError('a .npy file (it begins with \\x93NUMPY)', name, fileBytes < 10 ? `${fileBytes} bytes` : 'something else');
+  const major = start[6]!;
   if (major < 1 || major > 3) throw formatError('format version 1, 2 or 3', name, String(major));
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const start = major === 1 ? 10 : 12;
-  const headerLength = major === 1 ? view.getUint16(8, true) : bytes.length >= 12 ? view.getUint32(8, true) : Infinity;
-  if (start + headerLength > bytes.length) throw formatError(`a header of ${headerLength} bytes`, name, 'the end of the file');
-  if (headerLength > 65536) throw formatError('a header of at most 65536 bytes', name, `${headerLength}`);
-  const { descr, fortranOrder, shape } = parseHeader(new TextDecoder('latin1').decode(bytes.subarray(start, start + headerLength)), name);
+  const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
+  const begin = major === 1 ? 10 : 12;
+  const headerLength = major === 1 ? view.getUint16(8, true) : fileBytes >= 12 ? view.getUint32(8, true) : Infinity;
+  const offset = begin + headerLength;
+  if (offset > fileBytes) throw formatError(`a header of ${headerLength} bytes`, name, 'the end of the file');
+  if (headerLength > longestHeader) throw formatError(`a header of at most ${longestHeader} bytes`, name, `${headerLength}`);
+  const { descr, fortranOrder, shape } = parseHeader(new TextDecoder('latin1').decode(start.subarray(begin, offset)), name);
   const ElementArray = Object.hasOwn(elementTypes, descr) ? elementTypes[descr as keyof typeof elementTypes] : undefined;
   if (!ElementArray)
     throw formatError(
@@ -101,28 +110,71 @@ export function parseNpy(bytes: Uint8Array, name = 'the .npy data'): NpyArray {
       `${printable(descr)}; convert with array.astype('float32')`,
     );
   if (fortranOrder) throw formatError('C order', name, 'Fortran order; convert with numpy.ascontiguousarray(array)');
-  const length = shape.reduce((product, size) => product * size, 1);
-  const received = bytes.length - start - headerLength;
   const wide = descr === '<i8';
-  const announced = length * ElementArray.BYTES_PER_ELEMENT * (wide ? 2 : 1);
-  if (announced !== received) throw formatError(`${announced} bytes for the shape (${shape.join(', ')})`, name, `${received}`);
-  // A copy: the elements need not be aligned in the file, and the caller owns what it gets. (Buffer's slice would be a view.)
-  const data = new ElementArray(new Uint8Array(bytes.subarray(start + headerLength)).buffer);
-  return { shape, data: wide ? narrowed(data as Int32Array, name) : data };
+  const byteLength = shape.reduce((product, size) => product * size, ElementArray.BYTES_PER_ELEMENT * (wide ? 2 : 1));
+  const received = fileBytes - offset;
+  if (byteLength !== received) throw formatError(`${byteLength} bytes for the shape (${shape.join(', ')})`, name, `${received}`);
+  return {
+    shape,
+    offset,
+    byteLength,
+    arrayOf(bytes) {
+      const data = new ElementArray(bytes.buffer);
+      return wide ? narrowed(data as Int32Array, name) : data;
+    },
+  };
 }
 
 /**
- * Reads a .npy file.
- * @throws OneLogitError `ERR_ONELOGIT_FILE` when it cannot be read, `ERR_ONELOGIT_FORMAT` as {@link parseNpy}.
+ * The array in the bytes of a .npy file.
+ * @param bytes The whole file.
+ * @param name What to call it in errors.
+ * @throws OneLogitError `ERR_ONELOGIT_FORMAT`: not a .npy file, another element type or order, an int64 that is no int32, or a
+ *   length that its header does not announce.
+ */
+export function parseNpy(bytes: Uint8Array, name = 'the .npy data'): NpyArray {
+  const { shape, offset, arrayOf } = contentsOf(bytes, bytes.length, name);
+  // A copy: the elements need not be aligned in the file, and the caller owns what it gets. (Buffer's slice would be a view.)
+  return { shape, data: arrayOf(new Uint8Array(bytes.subarray(offset))) };
+}
+
+/** Bytes of a file from `position` on, straight into place: Node reads no file of more than 2 GiB at once. */
+async function fill(bytes: Uint8Array, file: FileHandle, position: number, name: string): Promise<void> {
+  const most = 2 ** 30;
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, done, Math.min(most, bytes.length - done), position + done);
+    if (bytesRead === 0) throw formatError(`${position + bytes.length} bytes`, name, `its end after ${position + done}`);
+    done += bytesRead;
+  }
+}
+
+async function readFrom(file: FileHandle, path: string): Promise<NpyArray> {
+  const { size } = await file.stat();
+  const start = new Uint8Array(Math.min(size, longestStart));
+  await fill(start, file, 0, path);
+  const { shape, offset, byteLength, arrayOf } = contentsOf(start, size, path);
+  const bytes = bytesOf(byteLength, path);
+  await fill(bytes, file, offset, path);
+  return { shape, data: arrayOf(bytes) };
+}
+
+/**
+ * Reads a .npy file, or from a pipe.
+ * @throws OneLogitError `ERR_ONELOGIT_FILE` when it cannot be read, `ERR_ONELOGIT_FORMAT` as {@link parseNpy}, `ERR_ONELOGIT_OUT_OF_MEMORY`.
  */
 export async function readNpy(path: string): Promise<NpyArray> {
-  let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    if (!(await stat(path)).isFile()) return parseNpy(await readFile(path), path);
+    const file = await open(path);
+    try {
+      return await readFrom(file, path);
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
+    if (cause instanceof OneLogitError) throw cause;
     throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a readable file for ${path} but received: ${(cause as Error).message}`, {
       cause,
     });
   }
-  return parseNpy(bytes, path);
 }
