@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -335,6 +335,14 @@ describe('archives', () => {
     expect(failure.message).toContain(message);
     expect(existsSync(join(directory, 'names.txt'))).toBe(false);
     expect((await readdir(directory)).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+
+  it('says where a member cannot be written', async () => {
+    await mkdir(join(directory, 'train.bin.part'));
+    await expect(unpack(gzipSync(tar(good)))).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_FILE',
+      message: expect.stringMatching(/^Expected files that can be written in .* but received: EISDIR.*train.bin.part/),
+    });
   });
 });
 

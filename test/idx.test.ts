@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -144,6 +145,12 @@ describe('datasets.load, idx', () => {
     expect(failure).toMatchObject({ name: 'OneLogitError', code: 'ERR_ONELOGIT_FORMAT' });
     expect(failure.message).toContain(message);
     expect(failure.message).toContain(directory);
+  });
+
+  it('does not wait for what nobody writes into a pipe', async () => {
+    const directory = await directoryOf({ 'train-images-idx3-ubyte': images });
+    execFileSync('mkfifo', [join(directory, 'train-labels-idx1-ubyte')]);
+    await expect(load(directory)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_FILE', message: expect.stringContaining('a pipe') });
   });
 
   it('stops inflating a bomb at what its header announces', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
@@ -211,6 +211,21 @@ describe('datasets.load, image-folder', () => {
     using files = directoryOf(await small());
     await expect(load(files.directory, { [name]: value })).rejects.toMatchObject({
       code: expect.stringMatching(/ERR_ONELOGIT_(?:ARGUMENT|RANGE)/),
+    });
+  });
+
+  it('sees an archive of images behind what a file manager left', async () => {
+    const train = tarOf({ './.DS_Store': 'x', 'train/cat/._a.png': 'x', 'train/cat/a.png': await png(1) });
+    using files = directoryOf({ 'train.tar': train });
+    expect(await load(files.directory)).toMatchObject({ format: 'image-folder', length: 1, classNames: ['cat'] });
+  });
+
+  it('says which link leads nowhere', async () => {
+    using files = directoryOf(await small());
+    symlinkSync('nowhere', join(files.directory, 'train/dog'));
+    await expect(load(files.directory)).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_FILE',
+      message: expect.stringMatching(/^Expected files that can be read in .* but received: ENOENT.*train\/dog/),
     });
   });
 

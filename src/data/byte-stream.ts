@@ -1,6 +1,7 @@
 /**
  * The bytes of a file in small pieces, decompressed on the way: neither a large file nor a hostile one blocks the event loop.
  */
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -34,12 +35,14 @@ export function mostBytes({ fileBytes, compression }: ByteStream): number {
  * browsers and mirrors unpack files and keep their names.
  */
 export async function withByteStream<T>(path: string, use: (stream: ByteStream) => Promise<T>): Promise<T> {
-  const file = await open(path).catch((cause: Error) => {
+  // Without waiting: a pipe that nobody writes to would keep one of libuv's threads for ever.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: Error) => {
     throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a readable file at ${path} but received: ${cause.message}`, { cause });
   });
   try {
     const status = await file.stat();
-    if (!status.isFile()) throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a file at ${path} but received a directory or a device`);
+    if (!status.isFile())
+      throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a file at ${path} but received a directory, a pipe or a device`);
     const start = new Uint8Array(6);
     const { bytesRead } = await file.read(start, 0, start.length, 0);
     const read = start.subarray(0, bytesRead);

@@ -8,6 +8,7 @@ import { OneLogitError, typeError } from '../errors.js';
 import { type CatalogueEntry, catalogue, type DownloadName } from './catalogue.js';
 import { fetchFile, isIntact } from './fetch-file.js';
 import { cacheDirectory } from './find.js';
+import { explained } from './system-error.js';
 import { extractMembers } from './tar.js';
 
 /** How far a download is. */
@@ -118,8 +119,12 @@ export async function downloadEntry(
     if (await isIntact(path, file)) report(file.bytes);
     else await fetchFile(file, directory, { mirrors: entry.mirrors, timeout, onBytes: report, signal });
     if (entry.members) {
-      await extractMembers(path, directory, entry.members);
-      await rm(path);
+      try {
+        await extractMembers(path, directory, entry.members);
+        await rm(path);
+      } catch (error) {
+        throw explained(error, `files that can be written in ${directory}`);
+      }
     }
     before += file.bytes;
   }

@@ -132,8 +132,12 @@ async function writeAll(part: FileHandle, piece: Uint8Array, position: number): 
   try {
     for (let done = 0; done < piece.length; ) done += (await part.write(piece, done, piece.length - done, position + done)).bytesWritten;
   } catch (cause) {
-    throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected to write downloaded data but received: ${(cause as Error).message}`, { cause });
+    notWritten(cause);
   }
+}
+
+function notWritten(cause: unknown): never {
+  throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected to write downloaded data but received: ${(cause as Error).message}`, { cause });
 }
 
 /** Asks one mirror until the part is complete. */
@@ -158,7 +162,7 @@ async function fromMirror(url: string, file: RemoteFile, path: string, options: 
         if (!(error instanceof MirrorFailure) || !error.again || round >= continuations) throw error;
       }
     }
-    await part.sync();
+    await part.sync().catch(notWritten);
   } finally {
     await part.close();
   }

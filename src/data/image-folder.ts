@@ -245,8 +245,9 @@ async function detect(fileNames: readonly string[], directory: string): Promise<
   let found = false;
   await withByteStream(path, ({ pieces }) =>
     readTar(pieces, path, async (entry) => {
-      found = entry.regular && isImageName(entry.path);
-      return entry.regular;
+      const counts = entry.regular && !isSystemFile(entry.path.split('/').at(-1)!);
+      found = counts && isImageName(entry.path);
+      return counts;
     }),
   );
   return found;

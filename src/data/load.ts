@@ -7,6 +7,7 @@ import { AbortError, OneLogitError, typeError } from '../errors.js';
 import { checkSignal, throwIfAborted } from '../job.js';
 import { type DataFormat, type FormatOptions, formatError, type LoadedDataset, type LoadedStream, type Split } from './format.js';
 import { type FormatName, formatNames } from './format-names.js';
+import { explained } from './system-error.js';
 
 type OptionChecks = { [Name in keyof FormatOptions]-?: (value: unknown, name: string) => NonNullable<FormatOptions[Name]> };
 
@@ -92,24 +93,28 @@ export async function load(directory: string, options?: LoadOptions): Promise<Lo
   throwIfAborted(signal, 'datasets.load');
   const fileNames = await namesIn(directory);
   const { formats } = await import('./formats.js');
-  const format = asked === undefined ? await detectFormat(formats, fileNames, directory) : formats.find(({ name }) => name === asked)!;
+  try {
+    const format = asked === undefined ? await detectFormat(formats, fileNames, directory) : formats.find(({ name }) => name === asked)!;
+    checkFormatHas(format, split, ownOptions);
+    return await format.load(directory, fileNames, split, ownOptions, { memoryBytes, signal });
+  } catch (error) {
+    if (signal?.aborted) throw new AbortError(`Expected datasets.load to read ${directory} but its signal was aborted`, signal);
+    throw explained(error, `files that can be read in ${directory}`);
+  }
+}
+
+function checkFormatHas(format: DataFormat, split: Split, options: FormatOptions): void {
   if (!format.splits.includes(split))
     throw typeError(
       'ERR_ONELOGIT_ARGUMENT',
       `Expected ${format.splits.map((name) => `'${name}'`).join(' or ')} for split of ${format.name} data but received the string '${split}': ${validationHint}`,
     );
-  for (const name of Object.keys(ownOptions) as (keyof FormatOptions)[])
+  for (const name of Object.keys(options) as (keyof FormatOptions)[])
     if (!format.options.includes(name))
       throw typeError(
         'ERR_ONELOGIT_UNKNOWN_OPTION',
         `Expected ${format.options.join(', ') || 'no options of its own'} for ${format.name} data but received the option '${name}'`,
       );
-  try {
-    return await format.load(directory, fileNames, split, ownOptions, { memoryBytes, signal });
-  } catch (error) {
-    if (signal?.aborted) throw new AbortError(`Expected datasets.load to read ${directory} but its signal was aborted`, signal);
-    throw error;
-  }
 }
 
 async function namesIn(directory: string): Promise<string[]> {

@@ -2,6 +2,7 @@
  * Sequences of items, as recommendation data sets keep them: a text file with one event per line, "user item", all events of a user
  * together and in order of time. The task is to name a user's next item.
  */
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { absentClasses, type DataFormat, type FormatOptions, formatError, type LoadedDataset, type Split } from './format.js';
@@ -23,7 +24,7 @@ function eventFile(fileNames: readonly string[]): string | undefined {
 async function detect(fileNames: readonly string[], directory: string): Promise<boolean> {
   const name = eventFile(fileNames);
   if (name === undefined || /\.gz$/i.test(name)) return false;
-  const file = await open(join(directory, name)).catch(() => undefined);
+  const file = await open(join(directory, name), constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
   if (!file) return false;
   try {
     if (!(await file.stat()).isFile()) return false;
