@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { datasets, layers, losses, Model, optimizers, SingleLogitClassifier } from '../src/index.js';
 import { GraphBuilder } from '../src/onnx/graph.js';
@@ -245,6 +246,30 @@ describe('a backbone from elsewhere', () => {
     expected.forEach((x, i) => {
       expect(actual[i]).toBeCloseTo(x, 5);
     });
+  });
+
+  it('sees photos of any kind, all at once or batch by batch', async () => {
+    await mkdir(path('photos/train/a'), { recursive: true });
+    const photo = (channels: 1 | 3 | 4, value: number) =>
+      sharp(
+        Uint8Array.from({ length: 16 * channels }, (_, i) => (i % channels === 3 ? 255 : value)),
+        { raw: { width: 4, height: 4, channels } },
+      ).png();
+    await photo(3, 10).toFile(path('photos/train/a/0.png'));
+    await photo(4, 20).toFile(path('photos/train/a/1.png'));
+    await photo(1, 30).toFile(path('photos/train/a/2.png'));
+    await writeForeign(path('foreign.onnx'), ['n', 3, 'height', 'width']);
+    const embed = async (...more: string[]) => {
+      const args = ['--images', path('photos'), '--backbone', path('foreign.onnx'), '--out', path('photos-out'), '--output', 'other'];
+      const result = await run('embed.mjs', ...args, '--image-size', '2', '--batch-size', '2', ...more);
+      return { ...result, bytes: result.code === 0 ? await readFile(path('photos-out/embeddings.npy')) : undefined };
+    };
+    expect(await embed()).toMatchObject({ code: 1, stderr: expect.stringContaining('(channels: 3 converts)') });
+    const [whole, streamed] = [await embed('--channels', '3'), await embed('--channels', '3', '--memory-bytes', '0')];
+    expect(whole, whole.stderr).toMatchObject({ code: 0 });
+    expect(streamed.bytes).toEqual(whole.bytes);
+    const numbers = new Float32Array(Uint8Array.from(whole.bytes!.subarray(-3 * 12 * 4)).buffer);
+    expect([numbers[0], numbers[12], numbers[24], numbers[35]]).toEqual([10, 20, 30, 30]);
   });
 
   it.each([

@@ -15,8 +15,10 @@ const help = `Usage: node embed.mjs --images DIR --backbone FILE --out DIR [OPTI
   --output NAME        of the graph's outputs (default: embedding, else the first)
   --preprocessing NAME of bytes before the graph: ${Object.keys(preprocessings).join(', ')} (default: none)
   --image-size N       height and width that images are resized to
+  --channels N         1 or 3: images are converted to grey or to colour
   --split NAME         train, validation or test (default: train)
   --batch-size N       images at a time (default: 32)
+  --memory-bytes N     images of more are decoded batch by batch (default: 1 GiB)
   --help               this text`;
 
 run('embed', async (args) => {
@@ -29,8 +31,10 @@ run('embed', async (args) => {
       output: { type: 'string' },
       preprocessing: { type: 'string', default: 'none' },
       'image-size': { type: 'string' },
+      channels: { type: 'string' },
       split: { type: 'string', default: 'train' },
       'batch-size': { type: 'string', default: '32' },
+      'memory-bytes': { type: 'string', default: String(2 ** 30) },
       help: { type: 'boolean', default: false },
     },
   });
@@ -42,8 +46,14 @@ run('embed', async (args) => {
   const split = /** @type {'train' | 'validation' | 'test'} */ (values.split);
   const size = values['image-size'] === undefined ? undefined : number(values['image-size'], 'image-size', 1, 10_000);
   const batch = number(values['batch-size'], 'batch-size', 1, 10_000);
+  const memoryBytes = number(values['memory-bytes'], 'memory-bytes', 0, 2 ** 50);
 
-  const dataset = await datasets.load(path, { split, ...(size === undefined ? {} : { imageSize: [size, size] }) });
+  const dataset = await datasets.load(path, {
+    split,
+    memoryBytes,
+    ...(size === undefined ? {} : { imageSize: size }),
+    ...(values.channels === undefined ? {} : { channels: /** @type {1 | 3} */ (number(values.channels, 'channels', 1, 3)) }),
+  });
   const backbone = await Backbone.open(file, { preprocessing, output: values.output });
   const [features, pieces] = await embeddingsOf(dataset, backbone, batch);
   await mkdir(out, { recursive: true });
