@@ -38,6 +38,12 @@ function json(stdout: string): Record<string, any> {
   return JSON.parse(stdout);
 }
 
+/** What numpy.save writes of bytes. */
+function npy(shape: string, data: Uint8Array): Uint8Array {
+  const header = `{'descr': '|u1', 'fortran_order': False, 'shape': ${shape}, }`.padEnd(117);
+  return Buffer.concat([Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, 118, 0]), Buffer.from(`${header}\n`), data]);
+}
+
 /** Trains the model that the other commands are tried on. */
 const trained = (name: string, ...more: string[]) =>
   cli('train', 'data', '--hidden', '16', '--steps', '60', '--batch-size', '32', '--out', name, ...more);
@@ -261,10 +267,6 @@ describe('from training to an answer', () => {
 
   it('scores what numpy saved: one example or several', async () => {
     await trained('npy.safetensors');
-    const npy = (shape: string, data: Uint8Array) => {
-      const header = `{'descr': '|u1', 'fortran_order': False, 'shape': ${shape}, }`.padEnd(117);
-      return Buffer.concat([Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, 118, 0]), Buffer.from(`${header}\n`), data]);
-    };
     const images = (await readFile(join(data, 't10k-images-idx3-ubyte'))).subarray(16);
     await writeFile(join(directory, 'one.npy'), npy('(6, 6)', images.subarray(36 * 5, 36 * 6)));
     await writeFile(join(directory, 'many.npy'), npy('(3, 36)', images.subarray(36 * 4, 36 * 7)));
@@ -293,12 +295,8 @@ describe('from training to an answer', () => {
   it('refuses to score an example of another size than the model takes', async () => {
     await trained('small.safetensors');
     const larger = await mkdtemp(join(directory, 'larger-'));
-    const npy = (description: string, shape: string, data: Uint8Array) => {
-      const header = `{'descr': '${description}', 'fortran_order': False, 'shape': ${shape}, }`.padEnd(117);
-      return Buffer.concat([Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, 118, 0]), Buffer.from(`${header}\n`), data]);
-    };
-    await writeFile(join(larger, 'x_test.npy'), npy('|u1', '(5, 12, 6)', new Uint8Array(360)));
-    await writeFile(join(larger, 'y_test.npy'), npy('|u1', '(5,)', new Uint8Array(5)));
+    await writeFile(join(larger, 'x_test.npy'), npy('(5, 12, 6)', new Uint8Array(360)));
+    await writeFile(join(larger, 'y_test.npy'), npy('(5,)', new Uint8Array(5)));
     const { code, stdout } = await cli('score', 'small.safetensors', '--class', '2', '--data', larger, '--index', '1', '--json');
     expect(code).toBe(1);
     expect(json(stdout).error).toEqual({
@@ -321,6 +319,29 @@ describe('from training to an answer', () => {
     await writeTinyIdx(join(directory, 'other'), { train: 200 });
     const other = await cli('calibrate', 'split.safetensors', 'other', '--recall', '0.9', '--json');
     expect(json(other.stdout).error).toMatchObject({ code: 'ERR_ONELOGIT_SPLIT', message: expect.stringContaining('400 examples') });
+  });
+
+  it('calibrates on the validation part that the data have, where it is asked for and nothing was set aside', async () => {
+    await trained('own.safetensors');
+    const own = await mkdtemp(join(directory, 'own-'));
+    const images = (await readFile(join(data, 't10k-images-idx3-ubyte'))).subarray(16);
+    const labels = (await readFile(join(data, 't10k-labels-idx1-ubyte'))).subarray(8);
+    for (const [split, examples] of [
+      ['train', 30],
+      ['val', 20],
+    ] as const) {
+      await writeFile(join(own, `x_${split}.npy`), npy(`(${examples}, 6, 6, 1)`, images.subarray(0, 36 * examples)));
+      await writeFile(join(own, `y_${split}.npy`), npy(`(${examples},)`, labels.subarray(0, examples)));
+    }
+    const calibrate = (...more: string[]) =>
+      cli('calibrate', 'own.safetensors', ...more, '--recall', '0.9', '--out', 'calibrated.safetensors', '--json');
+    expect(json((await calibrate(own)).stdout).error.code).toBe('ERR_ONELOGIT_SPLIT');
+    expect(json((await calibrate(own, '--split', 'validation')).stdout)).toMatchObject({ split: 'validation', examples: 20 });
+    expect(json((await calibrate(own, '--split', 'train', '--held-out', 'validation')).stdout)).toMatchObject({
+      examples: 30,
+      heldOut: { split: 'validation', examples: 20 },
+    });
+    expect(json((await calibrate('data', '--split', 'validation')).stdout).error.message).toContain('no validation part of its own');
   });
 
   it('trains the same bits for the same seed', async () => {

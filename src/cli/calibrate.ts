@@ -17,7 +17,10 @@ const options = {
     most: 1,
     below: true,
   }),
-  split: choice('the examples to choose by (default: validation, what train --validation set aside)', ['train', 'validation', 'test']),
+  split: choice(
+    'the examples to choose by; validation is what train --validation set aside or, of a model without it, the validation part of DATA (default: what was set aside)',
+    ['train', 'validation', 'test'],
+  ),
   'held-out': choice('then count, on this part, the classes that reach it on examples they were not chosen by', [
     'train',
     'validation',
@@ -60,12 +63,10 @@ export const command = defineCommand(
     const classifier = await SingleLogitClassifier.load(path);
     try {
       const part = async (name: 'train' | 'validation' | 'test') => {
-        const loaded = await datasets.load(directory, {
-          split: name === 'validation' ? 'train' : name,
-          ...loadOptionsFrom(values),
-          signal,
-        });
-        return name === 'validation' ? validationPart(classifier.split, loaded, path) : loaded;
+        const asked = values.split === name || heldOut === name;
+        const setAside = name === 'validation' && !(asked && classifier.split === null);
+        const loaded = await datasets.load(directory, { split: setAside ? 'train' : name, ...loadOptionsFrom(values), signal });
+        return setAside ? validationPart(classifier.split, loaded, path) : loaded;
       };
       const dataset = await part(split);
       const target = recall === undefined ? { precision: precision! } : { recall };
@@ -112,7 +113,7 @@ async function validationPart(split: Split | null, dataset: Dataset, path: strin
   if (split === null)
     throw new OneLogitError(
       'ERR_ONELOGIT_SPLIT',
-      `Expected a model trained with --validation, or --split train or --split test, but received ${path}, which records no validation part`,
+      `Expected a model trained with --validation, or --split train, test or, where the data have such a part, validation, but received ${path}, which records none set aside`,
     );
   if (split.length !== dataset.length)
     throw new OneLogitError(
