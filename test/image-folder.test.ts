@@ -323,6 +323,28 @@ describe('onelogit train', () => {
   });
 });
 
+describe('classes of another directory', () => {
+  it('are refused where they are called otherwise than in the model', async () => {
+    using files = directoryOf({ ...(await small()), 'other/test/cat/z.png': await png(4), 'same/test/ape/z.png': await png(4) });
+    const cli = (...args: string[]) => runCli([...args, '--json'], { cwd: files.directory });
+    const training = ['--hidden', '4', '--steps', '2', '--batch-size', '2', '--checkpoint', 'c.safetensors'];
+    expect((await cli('train', '.', ...training, '--out', 'm.safetensors')).code).toBe(0);
+    const message =
+      /^Expected the classes of [mc].safetensors, 'ape' for class 0, in other but received 'cat': classes are numbered by the training part/;
+    for (const args of [
+      ['evaluate', 'm.safetensors', 'other'],
+      ['calibrate', 'm.safetensors', 'other', '--recall', '0.9', '--split', 'test'],
+      ['convert', 'm.safetensors', '--storage', 'int8', '--out', 'n.safetensors', '--data', 'other'],
+      ['score', 'm.safetensors', '--class', 'cat', '--data', 'other', '--index', '0'],
+      ['train', 'other', '--split', 'test', ...training, '--out', 'm.safetensors', '--resume', 'c.safetensors'],
+    ]) {
+      const { code, stdout } = await cli(...args);
+      expect([code, JSON.parse(stdout)]).toEqual([1, { error: { code: 'ERR_ONELOGIT_CLASSES', message: expect.stringMatching(message) } }]);
+    }
+    expect((await cli('evaluate', 'm.safetensors', 'same')).code).toBe(0);
+  });
+});
+
 describe('concurrently', () => {
   it('runs so many at a time and no more, each once', async () => {
     const done: number[] = [];

@@ -5,6 +5,7 @@ import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
 import { choice, text } from './options.js';
 import { count, table } from './output.js';
+import { checkSameClasses } from './same-classes.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
 import { InterruptedError, UsageError } from './usage.js';
 
@@ -108,6 +109,7 @@ async function evaluated(path: string, data: string, values: DataValues, signal:
   const { datasets, Model: Models } = await import('../index.js');
   const dataset = await datasets.load(data, { split: values.split, ...loadOptionsFrom(values), signal });
   const model = await Models.load(path);
+  checkSameClasses(model.classNames, dataset, { model: path, data });
   return { model, dataset, evaluation: await model.evaluate(dataset, { signal }) };
 }
 

@@ -8,6 +8,7 @@ import { defineCommand } from './command.js';
 import { choice, integer, text } from './options.js';
 import { count, percent, table } from './output.js';
 import { Progress } from './progress.js';
+import { checkSameClasses } from './same-classes.js';
 import { dataOptions, deviceOption, loadOptionsFrom } from './training-options.js';
 import { InterruptedError, UsageError } from './usage.js';
 
@@ -56,6 +57,7 @@ export const command = defineCommand(
         ...loadOptionsFrom(values),
         signal,
       });
+      checkSameClasses(model.classNames, dataset, { model: path, data: directory });
       const report =
         values.report === undefined
           ? undefined

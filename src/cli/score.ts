@@ -1,9 +1,11 @@
 /** `onelogit score`: one question, answered from one logit. */
 
+import type { SingleLogitClassifier } from '../classifier.js';
 import { defineCommand } from './command.js';
 import type { OptionValues } from './options.js';
 import { choice, integer, text } from './options.js';
 import { table } from './output.js';
+import { checkSameClasses } from './same-classes.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
 import { nearest, UsageError } from './usage.js';
 
@@ -49,7 +51,7 @@ export const command = defineCommand(
       const { examples, label } =
         values.input !== undefined
           ? { examples: await readExamples(values.input, size), label: undefined }
-          : await exampleOf(values, classifier.inputShape);
+          : await exampleOf(values, classifier, path);
       const number = examples.length / size;
       const logits = number === 1 ? Float32Array.of(classifier.score(examples, classId)) : classifier.scoreBatch(examples, classId);
       const threshold = classifier.thresholds?.[classId];
@@ -113,13 +115,15 @@ async function readExamples(path: string, size: number) {
 
 async function exampleOf(
   values: OptionValues<typeof dataOptions> & { data: string | undefined; index: number | undefined; split: 'train' | 'test' },
-  inputShape: readonly number[],
+  { inputShape, classNames }: SingleLogitClassifier,
+  model: string,
 ) {
   const [{ datasets }, { rangeError }] = await Promise.all([import('../index.js'), import('../errors.js')]);
   const dataset = await datasets.load(values.data!, {
     split: values.split,
     ...loadOptionsFrom(values),
   });
+  checkSameClasses(classNames, dataset, { model, data: values.data! });
   const sizeOf = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
   const size = sizeOf(dataset.inputShape);
   if (size !== sizeOf(inputShape))

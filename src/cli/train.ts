@@ -10,6 +10,7 @@ import { defineCommand } from './command.js';
 import { choice, integer, number, type OptionValues, text } from './options.js';
 import { count, duration, percent } from './output.js';
 import { fitStates, Progress, significant } from './progress.js';
+import { checkSameClasses } from './same-classes.js';
 import {
   augmentOption,
   dataOptions,
@@ -144,6 +145,7 @@ export const command = defineCommand(
     const stateOf = fitStates();
     let step = 0;
     try {
+      if (values.resume !== undefined) checkSameClasses(model.classNames, dataset, { model: values.resume, data: directory });
       const result = await model.fit(dataset, {
         loss,
         optimizer,
