@@ -4,10 +4,10 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { backendInfo } from './backend.js';
+import { packageRoot } from './package-root.js';
 
 /** The machine that something was run on. */
 export interface Machine {
@@ -40,15 +40,13 @@ export function describeMachine(): Machine {
   };
 }
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-
 /**
  * The commit of the sources, '-modified' added when tracked files differ from it. Undefined for an installed package, even one
  * that lies inside somebody else's repository.
  */
 export async function sourceCommit(): Promise<string | undefined> {
-  if (!existsSync(join(root, '.git'))) return undefined;
-  const git = async (...args: string[]) => (await promisify(execFile)('git', args, { cwd: root })).stdout.trim();
+  if (!existsSync(join(packageRoot, '.git'))) return undefined;
+  const git = async (...args: string[]) => (await promisify(execFile)('git', args, { cwd: packageRoot })).stdout.trim();
   try {
     const [commit, changes] = [await git('rev-parse', '--short=12', 'HEAD'), await git('status', '--porcelain', '--untracked-files=no')];
     return changes === '' ? commit : `${commit}-modified`;

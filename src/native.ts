@@ -7,9 +7,9 @@
  */
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { OneLogitError } from './errors.js';
+import { packageRoot } from './package-root.js';
 
 export interface NativeBinding {
   /** Registers the class that native code throws for everything but wrong types and ranges. */
@@ -18,13 +18,11 @@ export interface NativeBinding {
   readonly buildStamp: string;
 }
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-
 function load(): NativeBinding {
   const require = createRequire(import.meta.url);
   let path: string | undefined;
   try {
-    path = (require('node-gyp-build') as { path(directory: string): string }).path(root);
+    path = (require('node-gyp-build') as { path(directory: string): string }).path(packageRoot);
     checkWhole(path);
     const binding = require(path) as NativeBinding;
     binding.setErrorClass(OneLogitError);
@@ -63,16 +61,16 @@ function explain(path: string | undefined, cause: Error): string {
       : [
           'If node_modules came from another machine or is damaged, install here anew: npm install onelogit',
           'To build it, install a C++20 compiler, make and cmake 3.18 or newer, then run:',
-          `  node ${JSON.stringify(join(root, 'scripts', 'build-native.mjs'))}`,
+          `  node ${JSON.stringify(join(packageRoot, 'scripts', 'build-native.mjs'))}`,
         ]),
   ].join('\n');
 }
 
 /** Where node-gyp-build looks. */
 function searched(): string {
-  const directory = process.env.ONELOGIT_PREBUILD || root;
+  const directory = process.env.ONELOGIT_PREBUILD || packageRoot;
   const places = [join(directory, 'build', 'Release'), join(directory, 'prebuilds', `${process.platform}-${process.arch}`)];
-  return `${places.join(', ')}${directory === root ? '' : ' ($ONELOGIT_PREBUILD)'}`;
+  return `${places.join(', ')}${directory === packageRoot ? '' : ' ($ONELOGIT_PREBUILD)'}`;
 }
 
 /** `'linux-x64'`, with the C library where there are several. */
@@ -95,8 +93,8 @@ function prebuilt(): string[] {
       return [];
     }
   };
-  return list(join(root, 'prebuilds')).flatMap((name) =>
-    list(join(root, 'prebuilds', name))
+  return list(join(packageRoot, 'prebuilds')).flatMap((name) =>
+    list(join(packageRoot, 'prebuilds', name))
       .filter((file) => file.endsWith('.node'))
       .map((file) => name + (file.includes('.glibc.') ? ' (glibc)' : '')),
   );

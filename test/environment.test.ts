@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { nativeUrl, packageRoot, packageUrl, runModule } from './helpers/process.js';
+import { internalsUrl, packageRoot, packageUrl, runModule } from './helpers/process.js';
 
 // Source text shared by the modules below. `work` needs the pool's threads.
 const prelude = `
@@ -18,7 +18,7 @@ const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 const load = `
   const { parentPort } = await import('node:worker_threads');
   const onelogit = await import('${packageUrl}');
-  const { native } = await import('${nativeUrl}');`;
+  const { native } = await import('${internalsUrl}');`;
 const work = `native.benchmarkProducts([{ m: 256, n: 256, k: 256 }], 20);`;
 
 async function expectCleanExit(source: string, options?: Parameters<typeof runModule>[1]) {

@@ -1,7 +1,7 @@
 // That linearLoss never holds the m×k logits is a claim about memory: the peak of a process of its own, which Linux counts.
 import { describe, expect, it } from 'vitest';
 import { losses } from '../src/index.js';
-import { nativeUrl, packageUrl, runModule } from './helpers/process.js';
+import { internalsUrl, packageUrl, runModule } from './helpers/process.js';
 
 const [m, d, k] = [512, 32, 100_000];
 const mebibyte = 2 ** 20;
@@ -24,7 +24,7 @@ const cases = [
 const program = (loss: object, step: string) => `
   import { readFileSync } from 'node:fs';
   import { linearLoss } from ${JSON.stringify(packageUrl)};
-  import { native } from ${JSON.stringify(nativeUrl)};
+  import { native } from ${JSON.stringify(internalsUrl)};
   const loss = ${JSON.stringify(loss)};
   const bytes = (field) => Number(readFileSync('/proc/self/status', 'utf8').match(new RegExp(field + ':\\\\s*(\\\\d+) kB'))[1]) * 1024;
   // Written, and so in memory. Not all the same: margins and maxima should differ between classes.

@@ -39,6 +39,7 @@ suite('the tarball', () => {
         paths.some((path) => pattern.test(path)),
         String(pattern),
       ).toBe(true);
+    expect(paths).not.toContain('dist/internals.js');
     // Every source that is in the repository.
     const sources = execFileSync('git', ['ls-files', 'native', 'cmake'], { cwd: packageRoot, encoding: 'utf8' }).trim().split('\n');
     expect(paths).toEqual(expect.arrayContaining(sources));

@@ -2,7 +2,7 @@
 // (the copies of inputs and logits included); {"products": n} times a matrix product of 1024 × 1024 × 1024.
 import { createInterface } from 'node:readline';
 import { backendInfo, zoo } from '../../dist/index.js';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/internals.js';
 
 const { architecture, batches } = JSON.parse(process.argv[2]);
 const model = zoo[architecture]({ classes: 1000, seed: 1, device: 'cpu' });

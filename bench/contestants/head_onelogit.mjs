@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { backendInfo, linearLoss, losses } from '../../dist/index.js';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/internals.js';
 import { peakBytes, residentBytes } from '../lib/memory.mjs';
 import { median } from '../lib/statistics.mjs';
 

@@ -3,7 +3,7 @@
 // divided by its steps. {"products": n} times the matrix products of the step alone.
 import { createInterface } from 'node:readline';
 import { backendInfo, layers, losses, Model, optimizers } from '../../dist/index.js';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/internals.js';
 
 const config = JSON.parse(process.argv[2]);
 const { batchSize: m, layers: sizes } = config;

@@ -4,7 +4,7 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { layers } from '../../dist/index.js';
-import { writeMetadata } from '../../dist/metadata.js';
+import { writeMetadata } from '../../dist/internals.js';
 import { version } from '../lib/machine.mjs';
 
 /** The same pseudo-random numbers every time, in (-scale, scale). */

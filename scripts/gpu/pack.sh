@@ -12,7 +12,7 @@ mkdir -p "$pack" build-gpu
 
 # Portable matrix products: the host may have no OpenBLAS. libstdc++ goes into the programs; Node brings the addon one.
 export ONELOGIT_BLAS=portable ONELOGIT_CUDA=on ONELOGIT_CUDA_ARCHITECTURES=90
-npx tsc -p tsconfig.json
+node scripts/build-typescript.mjs
 node scripts/build-native.mjs --out build-gpu/addon
 cmake -S . -B build-gpu/programs -DONELOGIT_TESTS=ON -DONELOGIT_BENCH=ON -DCMAKE_EXE_LINKER_FLAGS='-static-libstdc++ -static-libgcc' >/dev/null
 cmake --build build-gpu/programs --target onelogit_cuda_tests onelogit_bench_cuda --parallel "$jobs"

@@ -2,33 +2,16 @@
 /**
  * The program `onelogit`: finds the command, loads its file and nothing else, and turns what happens into an exit code.
  */
-import { readFileSync } from 'node:fs';
-import type { Command } from './command.js';
+import { version } from '../version.js';
+import { commands } from './commands.js';
 import { commandHelp, programHelp } from './help.js';
 import { parseCommandLine } from './options.js';
 import { drawsBelowErrors, Output, prepareStreams, writeError, writeOut } from './output.js';
 import { ExitCode, InterruptedError, suggestion, UsageError } from './usage.js';
 
-const commands: readonly { name: string; summary: string; load: () => Promise<{ command: Command }> }[] = [
-  { name: 'quickstart', summary: 'see it work, in about a minute', load: () => import('./quickstart.js') },
-  { name: 'train', summary: 'train a network on a directory of data and save it', load: () => import('./train.js') },
-  { name: 'evaluate', summary: 'measure how well single logits tell the classes', load: () => import('./evaluate.js') },
-  { name: 'calibrate', summary: 'choose a threshold for every class and store it in the model', load: () => import('./calibrate.js') },
-  { name: 'convert', summary: 'store the class matrix in fewer bytes', load: () => import('./convert.js') },
-  { name: 'export', summary: 'write a model as an ONNX graph for other runtimes', load: () => import('./export.js') },
-  { name: 'score', summary: 'ask whether an example belongs to a class', load: () => import('./score.js') },
-  { name: 'info', summary: 'what a model file holds, or what this machine offers', load: () => import('./info.js') },
-  { name: 'download', summary: 'fetch a data set, checked against its checksums', load: () => import('./download.js') },
-  { name: 'reproduce', summary: 'train what the paper trained, and print its tables beside ours', load: () => import('./reproduce.js') },
-];
-
 /** Help is laid out for the terminal, but never wider than is good to read. */
 function helpWidth(): number {
   return Math.max(40, Math.min(110, process.stdout.columns ?? 100));
-}
-
-function version(): string {
-  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 }
 
 /** Stops the command on the first SIGINT or SIGTERM, the process on the second. */
@@ -72,7 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
     return first === undefined ? ExitCode.usage : ExitCode.done;
   }
   if (first === '--version' || first === '-V') {
-    writeOut(version());
+    writeOut(version);
     return ExitCode.done;
   }
   const json = args.includes('--json');

@@ -4,9 +4,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+import { packageRoot } from '../package-root.js';
 
 /** Where downloads are kept: `$ONELOGIT_CACHE`, else `onelogit` in `$XDG_CACHE_HOME`, else `~/.cache/onelogit`. */
 export function cacheDirectory(): string {

@@ -1,7 +1,9 @@
 /** What a report's file contains besides its numbers: the plotting library and the page's own program. */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { OneLogitError } from '../errors.js';
+import { packageRoot } from '../package-root.js';
 
 export interface ReportAssets {
   /** uPlot (https://github.com/leeoniya/uPlot), which defines the global `uPlot`. */
@@ -10,28 +12,8 @@ export interface ReportAssets {
   readonly program: string;
 }
 
-/** The modules of page/, each after those that it imports. */
-const modules = ['format', 'theme', 'ranking', 'histogram', 'curve', 'figures', 'class-table', 'main'];
-
-// Compiled, also when this file is run from the sources, as tests do.
-const compiled = new URL('../../dist/report/page/', import.meta.url);
-
-/**
- * One module of the page's modules: each imports only others of them, under their own names, so that all of them in this order are one
- * module when these lines are taken out.
- */
-async function joinModules(): Promise<string> {
-  const texts = await Promise.all(modules.map((name) => readFile(new URL(`${name}.js`, compiled), 'utf8')));
-  return texts
-    .map((text) =>
-      text
-        .replace(/^import [^;]*;\n/gm, '')
-        .replace(/^export \{\};\n/gm, '')
-        .replace(/^export (?=function|const|class)/gm, '')
-        .replace(/^\/\/# sourceMappingURL=.*\n?/gm, ''),
-    )
-    .join('\n');
-}
+/** page/ as one program, which the build makes, also for tests that run the sources. */
+const program = join(packageRoot, 'dist/report/page.js');
 
 async function readLibrary(): Promise<Pick<ReportAssets, 'library' | 'libraryStyle'>> {
   const require = createRequire(import.meta.url);
@@ -52,6 +34,6 @@ async function readLibrary(): Promise<Pick<ReportAssets, 'library' | 'librarySty
 
 /** @throws OneLogitError `ERR_ONELOGIT_DEPENDENCY` where uplot is not installed */
 export async function readAssets(): Promise<ReportAssets> {
-  const [library, program] = await Promise.all([readLibrary(), joinModules()]);
-  return { ...library, program };
+  const [library, page] = await Promise.all([readLibrary(), readFile(program, 'utf8')]);
+  return { ...library, program: page };
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 
 /** The built package, as a program that uses it imports it. */
 export const packageUrl = new URL('../../dist/index.js', import.meta.url).href;
-export const nativeUrl = new URL('../../dist/native.js', import.meta.url).href;
+export const internalsUrl = new URL('../../dist/internals.js', import.meta.url).href;
 export const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface ProcessResult {

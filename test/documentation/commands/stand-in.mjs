@@ -108,8 +108,8 @@ async function onelogit(args) {
 
 /** The command as it is, with a signal to stop: it checks its options first. */
 async function stopAtOnce(name, args) {
-  const load = (file) => import(pathToFileURL(join(root, 'dist/cli', file)).href);
-  const [{ command }, { parseCommandLine }, { Output }] = await Promise.all([`${name}.js`, 'options.js', 'output.js'].map(load));
+  const { commands, Output, parseCommandLine } = await import(pathToFileURL(join(root, 'dist/internals.js')).href);
+  const { command } = await commands.find((each) => each.name === name).load();
   try {
     const { values, positionals } = parseCommandLine(command.spec, args);
     await command.run({ values, positionals, output: new Output(true), signal: AbortSignal.abort() });
