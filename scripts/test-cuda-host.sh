@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 node scripts/build-native.mjs --cuda-host
-node node_modules/typescript/bin/tsc -p tsconfig.json # some tests run the package in processes of their own, from dist/
+node scripts/build-typescript.mjs # some tests run the package in processes of their own, from dist/
 export ONELOGIT_PREBUILD=$PWD/build-cuda-host
 export ONELOGIT_CUDA_HOST=1 # tests that measure time skip, and say so
 (($#)) || set -- gpu.test model fit save-load classifier.test embedding sequences reentrancy calibrate backend

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 node scripts/build-native.mjs --sanitize
-node node_modules/typescript/bin/tsc -p tsconfig.json
+node scripts/build-typescript.mjs
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT
 library() { "${CXX:-g++}" -print-file-name="$1"; }

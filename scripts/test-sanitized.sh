@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 node scripts/build-native.mjs --sanitize
-node node_modules/typescript/bin/tsc -p tsconfig.json # some tests run the package in processes of their own, from dist/
+node scripts/build-typescript.mjs # some tests run the package in processes of their own, from dist/
 # The runtimes have to be in the process before Node is; libstdc++ with them, for the interceptor of C++ exceptions.
 library() { "${CXX:-g++}" -print-file-name="$1"; }
 preload="$(library libasan.so) $(library libubsan.so) $(library libstdc++.so.6)"
