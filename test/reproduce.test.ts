@@ -12,7 +12,7 @@ import { type Recipe, tableRecipe } from '../src/reproduce/recipe.js';
 import { describeRecipe } from '../src/reproduce/report.js';
 import { type LossResult, StateDirectory } from '../src/reproduce/state.js';
 import { tablePartsOf } from '../src/reproduce/table-plan.js';
-import { lossesOf, table1Rows, table2Rows, tableCells } from '../src/reproduce/tables.js';
+import { lossesOf, table1Rows, table1Verdict, table2Rows, tableCells } from '../src/reproduce/tables.js';
 import { dataDirectory, mnistDirectory } from './helpers/data.js';
 import { runCli, startCli } from './helpers/run-cli.js';
 
@@ -192,6 +192,23 @@ describe('tables', () => {
     ]);
   });
 
+  it('Table I: whether the aligned losses beat the others, said plainly', () => {
+    expect(table1Verdict(results)).toBe(
+      'The aligned losses beat the others on average in every measure: 1-AUPRC 75.0 % lower, 1-P@0.9 75.0 % lower, 1-P@0.99 75.0 % lower.',
+    );
+    const mixed = { 'cross-entropy': result(0.1, 0), nce: result(0.1, 0) };
+    mixed.nce.singleLogit.oneMinusAuprc = 0.05;
+    mixed.nce.singleLogit.oneMinusPrecisionAt99 = 0.15;
+    expect(table1Verdict(mixed)).toBe(
+      'The aligned losses beat the others on average in 1-AUPRC only: 1-AUPRC 50.0 % lower, 1-P@0.9 equal, 1-P@0.99 50.0 % higher (2 of 7 losses).',
+    );
+    expect(table1Verdict({ 'cross-entropy': result(0, 0), nce: result(0.1, 0) })).toMatch(
+      /^The aligned losses do not beat the others on average in any measure: 1-AUPRC higher,/,
+    );
+    expect(table1Verdict({ 'cross-entropy': result(0, 0), nce: result(0, 0) })).toContain('1-AUPRC equal');
+    expect(table1Verdict({ nce: result(0, 0) })).toBeUndefined();
+  });
+
   it('Table II: one logit of the aligned losses against all of cross-entropy', () => {
     const rows = table2Rows('mnist', results);
     expect(rows.map(({ ours }) => ours!.oneMinusAuprc)).toEqual([expect.closeTo(0.1, 12), 0.1, 0.05]);
@@ -341,6 +358,7 @@ describe('onelogit reproduce', () => {
     for (const part of [
       '| batch-cross-entropy |',
       'mean relative improvement',
+      'on average',
       'without momentum',
       'Not run: max-margin',
       written.machine.cpu,
@@ -351,6 +369,7 @@ describe('onelogit reproduce', () => {
     const second = await runCli(args(directory));
     expect(second.code).toBe(0);
     expect(second.stdout).toMatch(/^Table I/);
+    expect(second.stdout).toMatch(/The aligned losses .* \(2 of 7 losses\)\./);
     expect(second.stdout).toContain('Not run: max-margin, self-normalization');
     expect(second.stderr).toContain(
       'glyphs: 2 losses (cross-entropy, batch-cross-entropy), of each 4 learning rates tried for 3 steps each, then 30 steps: 10 runs, 84 steps',

@@ -9,7 +9,7 @@ import { type RecipeChoices, tableRecipe } from '../reproduce/recipe.js';
 import { describeRecipe, type Reproduction, writeReproduction } from '../reproduce/report.js';
 import { StateDirectory } from '../reproduce/state.js';
 import { type TableDataset, tableTasks } from '../reproduce/table-datasets.js';
-import { lossesOf, type TableName, tableCells, tableTitle } from '../reproduce/tables.js';
+import { lossesOf, type TableName, table1Verdict, tableCells, tableTitle } from '../reproduce/tables.js';
 import { version } from '../version.js';
 import { count, type Output, percent, table } from './output.js';
 import { findDatasets } from './reproduce-data.js';
@@ -101,7 +101,14 @@ export async function reproduceTables({
       ...Object.entries(datasets).flatMap(([dataset, { testExamples, results }]) => {
         const { header, rows } = tableCells(name, dataset, results);
         const { note } = tableTasks[dataset as TableDataset];
-        return ['', `${dataset}, ${count(testExamples)} test examples`, ...(note === undefined ? [] : [note]), table(header, rows)];
+        const verdict = name === 'table1' ? table1Verdict(results) : undefined;
+        return [
+          '',
+          `${dataset}, ${count(testExamples)} test examples`,
+          ...(note === undefined ? [] : [note]),
+          table(header, rows),
+          ...(verdict === undefined ? [] : [verdict]),
+        ];
       }),
       '',
       ...notRun.map(({ what, why }) => `Not run: ${what} (${why})`),

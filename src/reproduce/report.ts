@@ -8,7 +8,7 @@ import { describeNetwork } from './networks.js';
 import { lossNames } from './paper.js';
 import { describeLossOptions, type Recipe } from './recipe.js';
 import { type TableDataset, tableTasks } from './table-datasets.js';
-import { type LossResults, type TableName, tableCells, tableTitle } from './tables.js';
+import { type LossResults, type TableName, table1Verdict, tableCells, tableTitle } from './tables.js';
 
 /** One data set of a table. */
 export interface TableReport {
@@ -93,9 +93,11 @@ export function toMarkdown(reproduction: Reproduction): string {
   for (const [name, { recipe, trainExamples, testExamples, classes, results }] of Object.entries(datasets)) {
     const { header, rows } = tableCells(table, name, results);
     const { note } = tableTasks[name as TableDataset];
+    const verdict = table === 'table1' ? table1Verdict(results) : undefined;
     parts.push(
       `## ${name}\n\n${trainExamples} training examples, ${testExamples} test examples, ${classes} classes.${note === undefined ? '' : ` ${note}`}`,
       markdownTable(header, rows),
+      ...(verdict === undefined ? [] : [verdict]),
       'How each was trained:',
       markdownTable(
         [

@@ -48,6 +48,30 @@ export function table1Rows(dataset: string, results: LossResults): TableRow[] {
   ];
 }
 
+/** Whether the aligned losses beat the others on average, measure by measure. Undefined without a loss of either kind. */
+export function table1Verdict(results: LossResults): string | undefined {
+  const improvement = meanRelativeImprovement(Object.fromEntries(Object.entries(results).map(([loss, result]) => [loss, result.singleLogit])));
+  if (improvement === undefined) return undefined;
+  const better = measureNames.filter((name) => improvement[name] > 0);
+  const difference = (name: keyof Measures) => {
+    const value = improvement[name];
+    if (Number.isNaN(value)) return 'equal'; // nothing is wrong on either side
+    const share = Number.isFinite(value) ? `${(100 * Math.abs(value)).toFixed(1)} % ` : '';
+    return value === 0 ? 'equal' : `${share}${value > 0 ? 'lower' : 'higher'}`;
+  };
+  const where =
+    better.length === measureNames.length
+      ? 'beat the others on average in every measure'
+      : better.length === 0
+        ? 'do not beat the others on average in any measure'
+        : `beat the others on average in ${better.map((name) => measureTitles[name]).join(' and ')} only`;
+  const number = Object.keys(results).length;
+  return (
+    `The aligned losses ${where}: ${measureNames.map((name) => `${measureTitles[name]} ${difference(name)}`).join(', ')}` +
+    `${number === lossNames.length ? '' : ` (${number} of ${lossNames.length} losses)`}.`
+  );
+}
+
 /** Table II: one logit of the aligned losses against all logits of cross-entropy. */
 export function table2Rows(dataset: string, results: LossResults): TableRow[] {
   const own = paperDataset(dataset);
