@@ -27,11 +27,11 @@ function fail(diagnostics) {
   process.exit(1);
 }
 
-/** Checks the types, and compiles: the code of each module by the path of its source, declarations by their path in dist/. */
-function compile() {
+/** Checks the types of a project, and compiles it: the code of each module by the path of its source, declarations by their path in dist/. */
+function compile(tsconfig) {
   const config = ts.getParsedCommandLineOfConfigFile(
     tsconfig,
-    {},
+    { noEmit: false },
     { ...ts.sys, onUnRecoverableConfigFileDiagnostic: (error) => fail([error]) },
   );
   const program = ts.createProgram(config.fileNames, config.options);
@@ -50,12 +50,10 @@ function compile() {
 function importsOf(text) {
   const found = [];
   const visit = (node) => {
-    const specifier =
-      ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
-        ? node.moduleSpecifier
-        : ts.isImportTypeNode(node)
-          ? node.argument.literal
-          : undefined;
+    let specifier;
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) specifier = node.moduleSpecifier;
+    else if (ts.isImportTypeNode(node)) specifier = node.argument.literal;
+    else if (ts.isModuleDeclaration(node)) specifier = node.name; // `declare module './native.js'`
     if (specifier?.text.startsWith('.')) found.push(specifier.text);
     ts.forEachChild(node, visit);
   };
@@ -128,7 +126,9 @@ async function bundle(modules, input, { platform, output }) {
   return files.map(({ fileName, code }) => [fileName, code]);
 }
 
-const { modules, declarations } = compile();
+const { modules, declarations } = compile(tsconfig);
+// With the types of browsers, which the rest has not.
+const page = compile(join(source, 'report/page/tsconfig.json'));
 const entry = (path) => join(source, `${path}.ts`);
 const files = new Map([
   ...published(declarations),
@@ -137,7 +137,7 @@ const files = new Map([
     { index: entry('index'), 'cli/main': entry('cli/main'), internals: entry('internals') },
     { platform: 'node', output: { format: 'esm', codeSplitting: { groups: groups() } } },
   )),
-  ...(await bundle(modules, { 'report/page': entry('report/page/main') }, { platform: 'browser', output: { format: 'iife' } })),
+  ...(await bundle(page.modules, { 'report/page': entry('report/page/main') }, { platform: 'browser', output: { format: 'iife' } })),
 ]);
 
 for (const [path, text] of files) {

@@ -50,7 +50,9 @@ export function table1Rows(dataset: string, results: LossResults): TableRow[] {
 
 /** Whether the aligned losses beat the others on average, measure by measure. Undefined without a loss of either kind. */
 export function table1Verdict(results: LossResults): string | undefined {
-  const improvement = meanRelativeImprovement(Object.fromEntries(Object.entries(results).map(([loss, result]) => [loss, result.singleLogit])));
+  const improvement = meanRelativeImprovement(
+    Object.fromEntries(Object.entries(results).map(([loss, result]) => [loss, result.singleLogit])),
+  );
   if (improvement === undefined) return undefined;
   const better = measureNames.filter((name) => improvement[name] > 0);
   const difference = (name: keyof Measures) => {

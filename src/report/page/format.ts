@@ -1,6 +1,3 @@
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
-/// <reference lib="dom.asynciterable" />
 /** Numbers as text, and elements. */
 
 export const count = (value: number): string => value.toLocaleString('en-US');
