@@ -9,19 +9,17 @@ import { execFileSync } from 'node:child_process';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { backendInfo } from '../dist/index.js';
+import { parseCommandLine } from './lib/arguments.mjs';
 import { commit, machine, version } from './lib/machine.mjs';
 import { provenance, table } from './lib/report.mjs';
 import { format, spread } from './lib/statistics.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '41' },
-    check: { type: 'boolean', default: false },
-    'no-write': { type: 'boolean', default: false },
-  },
+const options = parseCommandLine(import.meta.url, {
+  rounds: { type: 'string', default: '41' },
+  check: { type: 'boolean', default: false },
+  'no-write': { type: 'boolean', default: false },
 });
 const path = join(root, 'build/Release/onelogit.node');
 const before = machine();

@@ -16,8 +16,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { architectures } from './forward/architectures.mjs';
+import { parseCommandLine } from './lib/arguments.mjs';
 import { Contestant } from './lib/contestant.mjs';
 import { commit, machine, version } from './lib/machine.mjs';
 import { describeSetting, findPython, startPyTorch } from './lib/pytorch.mjs';
@@ -25,16 +25,14 @@ import { digits, provenance, table } from './lib/report.mjs';
 import { ratios, spread } from './lib/statistics.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const { values: options } = parseArgs({
-  options: {
-    architectures: { type: 'string', default: Object.keys(architectures).join() },
-    batches: { type: 'string', default: '1,32' },
-    rounds: { type: 'string', default: '7' },
-    threads: { type: 'string', default: '2' },
-    seconds: { type: 'string', default: '1' },
-    check: { type: 'boolean', default: false },
-    'no-write': { type: 'boolean', default: false },
-  },
+const options = parseCommandLine(import.meta.url, {
+  architectures: { type: 'string', default: Object.keys(architectures).join() },
+  batches: { type: 'string', default: '1,32' },
+  rounds: { type: 'string', default: '7' },
+  threads: { type: 'string', default: '2' },
+  seconds: { type: 'string', default: '1' },
+  check: { type: 'boolean', default: false },
+  'no-write': { type: 'boolean', default: false },
 });
 const names = options.architectures.split(',');
 const batches = options.batches.split(',').map(Number);

@@ -10,29 +10,27 @@
 // PyTorch takes part when `python3` or /usr/bin/python3 has torch. Linux only (peak memory is read from /proc). Run it on a quiet machine.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { allCases, caseFilter } from './head/cases.mjs';
 import { checkLayer } from './head/check.mjs';
 import { checkFit, measureFit, reportFit } from './head/fit.mjs';
 import { measureLayer } from './head/layer.mjs';
 import { plotLayer } from './head/plot.mjs';
 import { reportLayer } from './head/report.mjs';
+import { parseCommandLine } from './lib/arguments.mjs';
 import { commit, machine, version } from './lib/machine.mjs';
 import { findPython } from './lib/pytorch.mjs';
 import { digits, provenance, table } from './lib/report.mjs';
 
-const { values: options } = parseArgs({
-  options: {
-    case: { type: 'string', multiple: true, default: [] },
-    quick: { type: 'boolean', default: false },
-    large: { type: 'boolean', default: false },
-    check: { type: 'boolean', default: false },
-    examples: { type: 'string', default: '128' },
-    threads: { type: 'string', default: '2' },
-    seconds: { type: 'string' },
-    out: { type: 'string' },
-    'no-write': { type: 'boolean', default: false },
-  },
+const options = parseCommandLine(import.meta.url, {
+  case: { type: 'string', multiple: true, default: [] },
+  quick: { type: 'boolean', default: false },
+  large: { type: 'boolean', default: false },
+  check: { type: 'boolean', default: false },
+  examples: { type: 'string', default: '128' },
+  threads: { type: 'string', default: '2' },
+  seconds: { type: 'string' },
+  out: { type: 'string' },
+  'no-write': { type: 'boolean', default: false },
 });
 const m = Number(options.examples);
 const threads = Number(options.threads);

@@ -10,16 +10,17 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { inspect } from '../scripts/package/inspect.mjs';
 import { prebuild, root } from '../scripts/package/paths.mjs';
+import { parseCommandLine } from './lib/arguments.mjs';
 import { commit, machine, version } from './lib/machine.mjs';
 import { provenance, table } from './lib/report.mjs';
 import { format, median, ratios, spread } from './lib/statistics.mjs';
 
-const { values: options } = parseArgs({
-  options: { rounds: { type: 'string', default: '7' }, 'no-write': { type: 'boolean', default: false } },
+const options = parseCommandLine(import.meta.url, {
+  rounds: { type: 'string', default: '7' },
+  'no-write': { type: 'boolean', default: false },
 });
 const before = machine();
 const { cpu, openblas } = inspect(prebuild);

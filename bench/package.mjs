@@ -9,21 +9,19 @@ import { execFileSync } from 'node:child_process';
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { neededLibraries, neededVersions } from '../scripts/package/binary.mjs';
 import { addonBytes, importMilliseconds, installedPackages, installSeconds, tarballBytes } from '../scripts/package/budget.mjs';
 import { inspect } from '../scripts/package/inspect.mjs';
 import { prebuild, root } from '../scripts/package/paths.mjs';
+import { parseCommandLine } from './lib/arguments.mjs';
 import { commit, machine, version } from './lib/machine.mjs';
 import { provenance, table } from './lib/report.mjs';
 import { format, spread } from './lib/statistics.mjs';
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '9' },
-    check: { type: 'boolean', default: false },
-    'no-write': { type: 'boolean', default: false },
-  },
+const options = parseCommandLine(import.meta.url, {
+  rounds: { type: 'string', default: '9' },
+  check: { type: 'boolean', default: false },
+  'no-write': { type: 'boolean', default: false },
 });
 const rounds = Number(options.rounds);
 const before = machine();

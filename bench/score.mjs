@@ -13,7 +13,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseCommandLine } from './lib/arguments.mjs';
 import { commit, machine, version } from './lib/machine.mjs';
 import { digits, provenance } from './lib/report.mjs';
 import { sizes as allSizes } from './score/cases.mjs';
@@ -24,17 +24,15 @@ import { measureMapped } from './score/mapped.mjs';
 import { batch, measureScores } from './score/measure.mjs';
 import { reportChecks, reportHot, reportMapped, reportNotMeasured, reportParts, reportRandom } from './score/report.mjs';
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    size: { type: 'string', multiple: true, default: [] },
-    temporary: { type: 'string', default: tmpdir() },
-    out: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    check: { type: 'boolean', default: false },
-  },
+const options = parseCommandLine(import.meta.url, {
+  quick: { type: 'boolean', default: false },
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  size: { type: 'string', multiple: true, default: [] },
+  temporary: { type: 'string', default: tmpdir() },
+  out: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  check: { type: 'boolean', default: false },
 });
 const { quick } = options;
 const rounds = Number(options.rounds ?? (quick ? 2 : 5));

@@ -11,20 +11,18 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { backendInfo } from '../dist/index.js';
+import { parseCommandLine } from './lib/arguments.mjs';
 import { commit, machine, version } from './lib/machine.mjs';
 import { provenance, table } from './lib/report.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    data: { type: 'string', default: process.env.ONELOGIT_DATA ?? join(root, '../shared/data') },
-    temporary: { type: 'string', default: tmpdir() },
-    check: { type: 'boolean', default: false },
-    'no-write': { type: 'boolean', default: false },
-  },
+const options = parseCommandLine(import.meta.url, {
+  quick: { type: 'boolean', default: false },
+  data: { type: 'string', default: process.env.ONELOGIT_DATA ?? join(root, '../shared/data') },
+  temporary: { type: 'string', default: tmpdir() },
+  check: { type: 'boolean', default: false },
+  'no-write': { type: 'boolean', default: false },
 });
 const most = 0.002;
 const tasks = [

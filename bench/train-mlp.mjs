@@ -10,20 +10,18 @@
 // --check: exit status 1 unless products/step ≥ 0.75, ≥ 2× PyTorch and ≥ 40× TensorFlow.js. Run it on a quiet machine.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseCommandLine } from './lib/arguments.mjs';
 import { Contestant } from './lib/contestant.mjs';
 import { commit, machine, version } from './lib/machine.mjs';
 import { findPython, startPyTorch } from './lib/pytorch.mjs';
 import { format, ratios, spread } from './lib/statistics.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '11' },
-    threads: { type: 'string', default: '2' },
-    check: { type: 'boolean', default: false },
-    'no-write': { type: 'boolean', default: false },
-  },
+const options = parseCommandLine(import.meta.url, {
+  rounds: { type: 'string', default: '11' },
+  threads: { type: 'string', default: '2' },
+  check: { type: 'boolean', default: false },
+  'no-write': { type: 'boolean', default: false },
 });
 const threads = Number(options.threads);
 const rounds = Number(options.rounds);
