@@ -2,7 +2,17 @@
 // objects at work, the answer is a result or a documented error.
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
-import { type Dataset, layers, lossAndGradient, losses, Model, metrics, optimizers, SingleLogitClassifier } from '../src/index.js';
+import {
+  type Dataset,
+  layers,
+  linearLoss,
+  lossAndGradient,
+  losses,
+  Model,
+  metrics,
+  optimizers,
+  SingleLogitClassifier,
+} from '../src/index.js';
 import { detached, refusedOrDone } from './helpers/hostile.js';
 import { clouds, streamed } from './helpers/problems.js';
 
@@ -182,11 +192,14 @@ describe('shared memory that another thread writes to', () => {
     const labels = new Int32Array(labelMemory);
     const numbers = new Float32Array(new SharedArrayBuffer(m * classes * 4)).fill(0.5);
     const inputs = new Float32Array(m * size).fill(0.25);
+    const weight = new Float32Array(classes * size).fill(0.25);
     const slc = await SingleLogitClassifier.load(network());
     const out = new Float32Array(m);
     await whileWriting(labelMemory, classes, async () => {
-      for (const loss of [losses.batchCrossEntropy(), losses.nce({ numSampled: 5, removeAccidentalHits: true }), losses.batchMaxMargin()])
+      for (const loss of [losses.batchCrossEntropy(), losses.nce({ numSampled: 5, removeAccidentalHits: true }), losses.batchMaxMargin()]) {
         await refusedOrDone(() => lossAndGradient(loss, numbers, labels, { classes }));
+        await refusedOrDone(() => linearLoss(loss, { hidden: inputs, weight, labels, features: size, classes }));
+      }
       await refusedOrDone(() => metrics.separation(numbers, labels, classes));
       await refusedOrDone(() => network().fit({ inputs, labels, inputShape: [size], classes, length: m }, options(2)));
       await refusedOrDone(() => slc.scoreMany(inputs.subarray(0, size), labels, out));

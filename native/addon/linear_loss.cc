@@ -32,13 +32,15 @@ Napi::Value linear_loss(const Napi::CallbackInfo& info) {
                       bias_value = options.Get("bias"), labels_value = options.Get("labels"),
                       hidden_gradient_value = options.Get("gradHidden"),
                       weight_gradient_value = options.Get("gradWeight"), bias_gradient_value = options.Get("gradBias");
-    const auto labels = int32_array(labels_value, "labels");
-    arguments.m = static_cast<std::int64_t>(labels.length);
+    const auto label_view = int32_array(labels_value, "labels");
+    // Labels become indices: they are checked in a copy that no other thread can change afterwards.
+    const std::vector<std::int32_t> labels(label_view.data, label_view.data + label_view.length);
+    arguments.m = static_cast<std::int64_t>(labels.size());
     if (arguments.m < 1 || arguments.d < 1 || arguments.k < 1)
       throw Error(ErrorKind::range, "ERR_ONELOGIT_LENGTH", "Expected at least one example, feature and class");
     check_loss(spec, arguments.k);
-    check_labels(labels.data, arguments.m, arguments.k);
-    arguments.labels = labels.data;
+    check_labels(labels.data(), arguments.m, arguments.k);
+    arguments.labels = labels.data();
     const auto hidden = float32_array(hidden_value, "hidden");
     expect_length(hidden.length, arguments.m * arguments.d, "hidden");
     arguments.hidden = hidden.data;
