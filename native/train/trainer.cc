@@ -39,10 +39,14 @@ class Run {
         records_(hooks, options.record_every, options.batch_size) {}
 
   ~Run() {
-    // Without a completed step the model is as untrained as before.
-    if (state_.prior_bias_applied && !model_.trained) set_class_bias({});
-    // After an exception too: the model holds the weights of the latest step.
-    if (last_layer_) last_layer_->catch_up();
+    try {
+      // Without a completed step the model is as untrained as before.
+      if (state_.prior_bias_applied && !model_.trained) set_class_bias({});
+      // After an exception too: the model holds the weights of the latest step.
+      if (last_layer_) last_layer_->catch_up();
+    } catch (const std::exception&) {
+      // A device that has failed refuses this too. Its error is on the way to the caller.
+    }
     steps_.reset();
     model_.release_training();
     model_.tensors_changed();

@@ -509,6 +509,29 @@ TEST_CASE(
   CHECK(contains(failure.message, "step " + std::to_string(position / 32 + 1) + " "));
 }
 
+// A device that fails in the first update, and for good.
+struct FailingBackend final : CpuBackend {
+  void optimizer_step(const OptimizerSpec&, float, std::uint64_t, std::span<const ParameterSlice>,
+                      const float*) override {
+    failed = true;
+    refuse();
+  }
+  void zero(void* memory, std::size_t bytes) override {
+    if (failed) refuse();
+    CpuBackend::zero(memory, bytes);
+  }
+  [[noreturn]] static void refuse() { throw Error(ErrorKind::operation, "ERR_ONELOGIT_CUDA", "the device is gone"); }
+  bool failed = false;
+};
+
+TEST_CASE("trainer: a device that fails for good is an error, whatever is still to be put in order") {
+  FailingBackend backend;
+  Model model(small_network(6, 3), backend);
+  const TrainOptions options =
+      small_options(std::make_shared<MemorySource>(50, 6, 3, 2), LossKind::binary_cross_entropy);
+  CHECK(failure_of([&] { train(model, options, {}); }).code == "ERR_ONELOGIT_CUDA");
+}
+
 TEST_CASE("trainer: NaN in a streamed batch and in validation data names the example too") {
   const auto stream = std::make_shared<StreamSource>(64, 6, 3, 2);
   stream->inputs[10 * 6] = nan_value;
