@@ -33,7 +33,7 @@ export interface FitResult {
   readonly device: string;
   /** The training loss's name. */
   readonly loss: string;
-  /** After the last step; absent if nothing was set aside. */
+  /** After the last step; absent if nothing was set aside, or if the signal was raised after that step. */
   readonly validation?: Validation;
   /** How the last bias started, at this fit or an earlier one; null for a model whose weights came from elsewhere. */
   readonly biasInit: BiasInit | null;

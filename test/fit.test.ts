@@ -206,6 +206,31 @@ describe('the same numbers', () => {
   });
 });
 
+describe('the last validation', () => {
+  test('is made up for when a finished run is resumed', async () => {
+    using path = temporaryFile('checkpoint.safetensors');
+    const options = usual({ validation: { fraction: 0.2 }, checkpoint: { path: path.name } });
+    const { validation, finalLoss } = await network().fit(clouds(), options);
+    expect(validation).toBeDefined();
+    expect(await network().fit(clouds(), { ...options, resumeFrom: path.name })).toMatchObject({ steps: 60, validation, finalLoss });
+  });
+
+  test('that was interrupted is not replaced by an earlier one', async () => {
+    const controller = new AbortController();
+    const held = streamed(clouds({ length: 50, sample: 1 }));
+    let reads = 0;
+    const read = (indices: Int32Array) => {
+      if (++reads === 3) controller.abort(); // two batches a validation
+      return held.read(indices);
+    };
+    const options = usual({ validation: { ...held, read }, validateEverySteps: 30, signal: controller.signal });
+    const { validation, ...result } = await network().fit(clouds(), options);
+    expect(result.steps).toBe(60);
+    expect(reads).toBeGreaterThanOrEqual(3);
+    expect(validation).toBeUndefined();
+  });
+});
+
 describe('resumeFrom refuses', () => {
   const dataset = clouds();
   test.each<[string, Model, Partial<FitOptions>]>([

@@ -185,6 +185,14 @@ TrainResult Run::go() {
   progress_.emplace(hooks_, first_step, options_.steps, m);
   records_.begin(first_step);
 
+  const auto validate_now = [&] {
+    const std::optional<ValidationResult> validated = validation->run(hooks_.cancelled);
+    if (validated) records_.add_validation(state_.step, *validated, progress_->seconds());
+    return validated;
+  };
+  // The last checkpoint is written before the validation: all that is left to do may be that.
+  if (validation && first_step == options_.steps) result.validation = validate_now();
+
   while (state_.step < options_.steps && !result.cancelled) {
     const Batch* batch = stopped() ? nullptr : batches.next();
     if (batch == nullptr) {
@@ -208,13 +216,9 @@ TrainResult Run::go() {
     if (save) checkpoint();
     std::optional<ValidationResult> validated;
     if (validate) {
-      validated = validation->run(hooks_.cancelled);
-      if (validated) {
-        result.validation = validated;
-        records_.add_validation(state_.step, *validated, progress_->seconds());
-      } else {
-        result.cancelled = !last;
-      }
+      // Nothing when interrupted: the result of an earlier step is not that of the last.
+      result.validation = validated = validate_now();
+      if (!validated) result.cancelled = !last;
     }
     if (report) progress_->report(state_.step, learning_rate(state_.step - 1), validated);
   }
