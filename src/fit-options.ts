@@ -14,6 +14,7 @@ import { checkOptimizer, type Optimizer } from './optimizers.js';
 import { checkSchedule, type Schedule, schedules } from './schedules.js';
 import { checkFraction, type Split, splitIndices } from './split.js';
 import { checkRecording, type RecordingPlan } from './training-log/options.js';
+import { checkWritableSync } from './writable.js';
 
 /** Loss and accuracy on the validation part. */
 export interface Validation {
@@ -240,7 +241,12 @@ function checkCheckpoint(value: unknown): { checkpointPath?: string; checkpointE
   if (value === undefined) return { checkpointEvery: 0 };
   const what = 'checkpoint of model.fit';
   const { path, everySteps = 1000 } = checkOptions(value, ['path', 'everySteps'], what);
-  return { checkpointPath: checkString(path, `path of ${what}`), checkpointEvery: checkInteger(everySteps, `everySteps of ${what}`, 1) };
+  const checkpoint = {
+    checkpointPath: checkString(path, `path of ${what}`),
+    checkpointEvery: checkInteger(everySteps, `everySteps of ${what}`, 1),
+  };
+  checkWritableSync(checkpoint.checkpointPath, what);
+  return checkpoint;
 }
 
 /** A checkpoint written over the log would be the end of it. */

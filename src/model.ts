@@ -223,8 +223,8 @@ export class Model {
    *
    * @throws TypeError or RangeError naming the option; `AbortError` (`ERR_ONELOGIT_ABORTED`) when `signal` says so;
    * OneLogitError `ERR_ONELOGIT_LOSS_NOT_FINITE` when the loss is no longer finite, at which step and what to try;
-   * `ERR_ONELOGIT_CHECKPOINT` if `resumeFrom` does not belong to this model, data and options; `ERR_ONELOGIT_BUSY`; whatever `read` or
-   * `onProgress` threw
+   * `ERR_ONELOGIT_CHECKPOINT` if `resumeFrom` does not belong to this model, data and options; `ERR_ONELOGIT_FILE` if a checkpoint cannot be
+   * written; `ERR_ONELOGIT_BUSY`; whatever `read` or `onProgress` threw
    */
   async fit(dataset: Dataset, options: FitOptions): Promise<FitResult> {
     return fitModel(this.#state, dataset, options);

@@ -1,19 +1,33 @@
 /**
  * Checks of paths that will be written to, before hours of work depend on them.
  */
-import { access, constants, readlink, realpath, stat } from 'node:fs/promises';
+import { accessSync, constants, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { OneLogitError } from './errors.js';
 
-/** The file that a path names after its links, which need not exist. */
-export async function followLinks(path: string): Promise<string> {
+/** What `look` finds out, or undefined where that fails. */
+function ifThere<T>(look: () => T): T | undefined {
   try {
-    return await realpath(path);
+    return look();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The file that a path names after its links, which need not exist. */
+export function followLinks(path: string): string {
+  try {
+    return realpathSync(path);
   } catch (error) {
     // Links in a circle are another error, which opening the file tells.
-    const link = (error as NodeJS.ErrnoException).code === 'ENOENT' ? await readlink(path).catch(() => undefined) : undefined;
+    const link = (error as NodeJS.ErrnoException).code === 'ENOENT' ? ifThere(() => readlinkSync(path)) : undefined;
     return link === undefined ? path : followLinks(resolve(dirname(path), link));
   }
+}
+
+/** {@link checkWritableSync} as a promise. */
+export async function checkWritable(path: string, option: string, options?: { grows?: boolean }): Promise<void> {
+  checkWritableSync(path, option, options);
 }
 
 /**
@@ -21,21 +35,21 @@ export async function followLinks(path: string): Promise<string> {
  *
  * @param grows - it is written in its place, and may be a pipe or a device; other files are replaced as a whole
  */
-export async function checkWritable(path: string, option: string, { grows = false }: { grows?: boolean } = {}): Promise<void> {
+export function checkWritableSync(path: string, option: string, { grows = false }: { grows?: boolean } = {}): void {
   const refuse = (received: string, cause?: unknown) =>
     new OneLogitError('ERR_ONELOGIT_FILE', `Expected a file that can be written for ${option} but received ${path}: ${received}`, {
       cause,
     });
-  const existing = await stat(path).catch(() => undefined);
+  const existing: Stats | undefined = ifThere(() => statSync(path));
   if (existing?.isDirectory()) throw refuse('it is a directory');
   if (existing && !existing.isFile()) {
     if (grows) return;
     throw refuse('it is not a regular file');
   }
-  const directory = dirname(await followLinks(path));
+  const directory = dirname(followLinks(path));
   try {
-    if (!(await stat(directory)).isDirectory()) throw refuse(`${directory} is not a directory`);
-    await access(directory, constants.W_OK);
+    if (!statSync(directory).isDirectory()) throw refuse(`${directory} is not a directory`);
+    accessSync(directory, constants.W_OK);
   } catch (cause) {
     if (cause instanceof OneLogitError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;

@@ -231,6 +231,18 @@ describe('the last validation', () => {
   });
 });
 
+test('a checkpoint that cannot be written is refused before the first step', async () => {
+  const reports: number[] = [];
+  for (const path of ['/nonexistent/checkpoint.safetensors', '/', '/dev/null', '/etc/passwd/checkpoint.safetensors']) {
+    const fitting = network().fit(clouds(), usual({ checkpoint: { path }, onProgress: ({ step }) => reports.push(step) }));
+    await expect(fitting).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_FILE',
+      message: expect.stringMatching(/^Expected a file that can be written for checkpoint of model\.fit but received /),
+    });
+  }
+  expect(reports).toEqual([]);
+});
+
 describe('resumeFrom refuses', () => {
   const dataset = clouds();
   test.each<[string, Model, Partial<FitOptions>]>([

@@ -6,7 +6,7 @@ import { followLinks } from '../writable.js';
 
 /** Writes beside the file, then renames: whoever reads it meanwhile has the old one. A link stays one. `name` is for the message. */
 export async function writeWhole(path: string, text: string, name: string): Promise<void> {
-  const target = await followLinks(path);
+  const target = followLinks(path);
   const temporary = `${target}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     const file = await open(temporary, 'wx');
