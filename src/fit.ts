@@ -3,7 +3,7 @@ import { nativeNames } from './class-names.js';
 import { type Dataset, inputKind } from './dataset.js';
 import { AbortError } from './errors.js';
 import { checkFit, type FitOptions, type FitPlan, type Validation } from './fit-options.js';
-import { runJob, throwIfAborted } from './job.js';
+import { orAborted, runJob, throwIfAborted } from './job.js';
 import { type Loss, type LossName, lossToMetadata } from './losses.js';
 import { describeMachine } from './machine.js';
 import { type BiasInit, writeMetadata } from './metadata.js';
@@ -59,7 +59,10 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
   const resumed = resumeFrom === undefined ? undefined : await resumedMetadata(state, parts.split, resumeFrom);
   // No await for data in memory: it is copied before the caller gets its promise.
   const inputType =
-    resumed?.inputType ?? state.inputType ?? sources.inputTypeInMemory(training) ?? (await sources.readInputType(training, 'dataset'));
+    resumed?.inputType ??
+    state.inputType ??
+    sources.inputTypeInMemory(training) ??
+    (await orAborted(sources.readInputType(training, 'dataset'), sources, plan.signal, what));
   /** What is different about the model as soon as a step was made. */
   const changes = {
     inputType,

@@ -15,6 +15,19 @@ export function throwIfAborted(signal: AbortSignal | undefined, what: string): v
   if (signal?.aborted) throw new AbortError(`Expected ${what} to run but its signal was aborted before it began`, signal);
 }
 
+/** What a reader gives before there is native work. A raised signal does not wait for it. */
+export function orAborted<T>(reading: Promise<T>, sources: Sources, signal: AbortSignal | undefined, what: string): Promise<T> {
+  if (signal === undefined) return reading;
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      sources.abort(signal.reason);
+      reject(new AbortError(`Expected ${what} to run but its signal was aborted before it began`, signal));
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    reading.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
 /** Awaits native work; a raised signal cancels it. What a reader threw comes in place of what the native side made of it. */
 export async function runJob<T>(start: () => NativeJob<T>, sources: Sources, signal: AbortSignal | undefined, what: string): Promise<T> {
   throwIfAborted(signal, what);

@@ -479,6 +479,21 @@ describe('a reader', () => {
       await expect(network().evaluate(dataset)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
+  test('that never gives its first example does not hold up an abort', async () => {
+    const controller = new AbortController();
+    const model = network();
+    let seen: AbortSignal | undefined;
+    const read = (_: Int32Array, signal: AbortSignal) => {
+      seen = signal;
+      return new Promise<never>(() => {});
+    };
+    const fitting = model.fit({ ...streamed(clouds()), read }, usual({ signal: controller.signal }));
+    controller.abort(new Error('enough'));
+    await expect(fitting).rejects.toMatchObject({ name: 'AbortError', code: 'ERR_ONELOGIT_ABORTED', cause: { message: 'enough' } });
+    expect(seen?.aborted).toBe(true);
+    expect(model.busy).toBe(false);
+  });
+
   test('sees its signal raised when nobody waits for it any more', async () => {
     const signals = new Set<AbortSignal>();
     const source = streamed(clouds());
