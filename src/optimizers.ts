@@ -104,12 +104,18 @@ function adamLike(name: 'adam' | 'adamW', options: AdamOptions | undefined, weig
   const what = `optimizers.${name}`;
   const checked = checkOptions(options, ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'clipNorm'], what);
   const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = checked;
+  const checkedEpsilon = checkNumber(epsilon, `epsilon of ${what}`, { least: 0, most: 1, exclusive: true });
+  if (Math.fround(checkedEpsilon) === 0)
+    throw rangeError(
+      'ERR_ONELOGIT_RANGE',
+      `Expected a number that float32 tells from 0 for epsilon of ${what} but received ${checkedEpsilon}`,
+    );
   return Object.freeze({
     name,
     ...checkCommon(checked, what, learningRate, weightDecay),
     beta1: checkShare(beta1, `beta1 of ${what}`),
     beta2: checkShare(beta2, `beta2 of ${what}`),
-    epsilon: checkNumber(epsilon, `epsilon of ${what}`, { least: 0, most: 1, exclusive: true }),
+    epsilon: checkedEpsilon,
   });
 }
 
