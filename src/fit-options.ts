@@ -90,7 +90,7 @@ export interface FitOptions {
    * is drawn depends on the seed, the step and the example alone. Validation examples are left as they are.
    */
   augment?: Augmentation | undefined;
-  /** Of the order of the examples, augmentation, dropout and noise. Default: the model's. */
+  /** Of the order of the examples, augmentation and dropout. Default: the model's. The noise of nce has its own ({@link NceOptions}). */
   seed?: number | undefined;
   /**
    * A file that a record of the run is appended to, as JSON Lines ({@link LogRecord}): what was asked for, loss and accuracy as training

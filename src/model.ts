@@ -23,7 +23,7 @@ import { summaryOf } from './summary.js';
 export interface ModelOptions {
   /** Default: fixed by the first `fit`, to a scale of 1/255 if its examples are a Uint8Array, else to nothing. */
   preprocessing?: PreprocessingOptions | undefined;
-  /** Of the initial weights, and the default of everything that `fit` draws. A non-negative integer, default 0. */
+  /** Of the initial weights, and the default of what `fit` draws but for the noise of nce. A non-negative integer, default 0. */
   seed?: number | undefined;
   /** Default `'auto'`. */
   device?: Device | undefined;

@@ -344,6 +344,12 @@ describe('from training to an answer', () => {
     expect(json((await calibrate('data', '--split', 'validation')).stdout).error.message).toContain('no validation part of its own');
   });
 
+  it('draws the noise of nce from the seed, too', async () => {
+    expect((await trained('noise.safetensors', '--loss', 'nce', '--num-sampled', '2', '--seed', '7')).code).toBe(0);
+    using model = await Model.load(join(directory, 'noise.safetensors'));
+    expect(model.loss).toMatchObject({ name: 'nce', numSampled: 2, seed: 7 });
+  });
+
   it('trains the same bits for the same seed', async () => {
     await trained('a.safetensors', '--seed', '9');
     await trained('b.safetensors', '--seed', '9');

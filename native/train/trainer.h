@@ -75,7 +75,7 @@ struct TrainOptions {
   ScheduleSpec schedule;
   std::int64_t steps = 0;
   std::int64_t batch_size = 0;
-  std::uint64_t seed = 0;  // order of the data, augmentation, dropout, noise
+  std::uint64_t seed = 0;  // order of the data, augmentation, dropout; noise has the loss's
   AugmentationSpec augmentation;
   HeadMemory memory = HeadMemory::automatic;
   std::size_t workspace_bytes = default_linear_loss_workspace;  // of the fused last layer's blocks

@@ -124,7 +124,7 @@ export const command = defineCommand(
     if (values.tensorboard !== undefined) checkEventDirectory(values.tensorboard, '--tensorboard');
 
     const { datasets, losses, Model } = await import('../index.js');
-    const loss = losses.byName(values.loss, lossSettings);
+    const loss = losses.byName(values.loss, { ...lossSettings, ...(values.loss === 'nce' ? { seed: values.seed } : {}) });
     const dataset = await datasets.load(directory, {
       split: values.split,
       ...loadOptionsFrom(values),
