@@ -68,7 +68,7 @@ export interface FitOptions {
   validation?: Dataset | { fraction: number; seed?: number | undefined } | undefined;
   /** Default: validate once, after the last step. */
   validateEverySteps?: number | undefined;
-  /** A file that training can be resumed from, replaced atomically every so many steps (default 1000), after the last and on abort. */
+  /** A file that training can be resumed from, replaced atomically every so many steps (default 1000), after the last and on abort, if a step was made. */
   checkpoint?: { path: string; everySteps?: number | undefined } | undefined;
   /**
    * A checkpoint to continue, bit for bit, given the same model, dataset and options. Rows that rest (those of an embedding, or of the

@@ -144,14 +144,13 @@ std::optional<Preprocessing> parse_preprocessing(const std::string& text) {
   return result;
 }
 
-std::optional<Preprocessing> preprocessing_of(const SafetensorsFile& file, const Model& model) {
+Preprocessing preprocessing_of(const SafetensorsFile& file, const Model& model) {
   const std::string& text = entry(file, "training.preprocessing");
-  if (text == "unset") return std::nullopt;
-  std::optional<Preprocessing> result = parse_preprocessing(text);
+  const std::optional<Preprocessing> result = parse_preprocessing(text);
   if (!result) reject(file.path(), "numbers in 'training.preprocessing'", "'" + text + "'");
   if (model.preprocessing && describe_preprocessing(*model.preprocessing) != describe_preprocessing(*result))
     reject(file.path(), "the model's preprocessing (" + describe_preprocessing(*model.preprocessing) + ")", text);
-  return result;
+  return *result;
 }
 
 }  // namespace
@@ -174,8 +173,7 @@ void write_checkpoint(Model& model, const TrainOptions& options, const TrainingS
   for (auto& [name, value] : identity_of(model, options)) metadata[name] = value;
   metadata["training.step"] = std::to_string(state.step);
   metadata["training.priorBias"] = state.prior_bias_applied ? "applied" : "none";
-  // Unset: cancelled before the first batch fixed it.
-  metadata["training.preprocessing"] = model.preprocessing ? describe_preprocessing(*model.preprocessing) : "unset";
+  metadata["training.preprocessing"] = describe_preprocessing(*model.preprocessing);
 
   const std::vector<NamedTensor> optimizer = model.optimizer_tensors();
   std::vector<TensorToWrite> tensors = tensors_to_write(model.tensors(), model.backend());
@@ -207,7 +205,7 @@ TrainingState read_checkpoint(Model& model, const TrainOptions& options) {
     reject(file.path(), "a checkpoint of at most " + std::to_string(options.steps) + " steps",
            std::to_string(state.step) + " steps");
   state.prior_bias_applied = entry(file, "training.priorBias") == "applied";
-  const std::optional<Preprocessing> preprocessing = preprocessing_of(file, model);
+  const Preprocessing preprocessing = preprocessing_of(file, model);
   const auto losses = read_list<double>(file, recent_losses, "F64");
   const auto correct = read_list<std::int64_t>(file, recent_correct, "I64");
   if (losses.size() != correct.size())
@@ -217,7 +215,7 @@ TrainingState read_checkpoint(Model& model, const TrainOptions& options) {
   std::vector<NamedTensor> tensors = model.tensors();
   for (NamedTensor& tensor : model.optimizer_tensors()) tensors.push_back(std::move(tensor));
   read_tensors(file, tensors, model.backend());
-  if (preprocessing) model.preprocessing = preprocessing;
+  model.preprocessing = preprocessing;
   return state;
 }
 

@@ -227,7 +227,8 @@ TrainResult Run::go() {
     end_record();
     last_layer_->catch_up();
     check_parameters();
-    if (!options_.checkpoint_path.empty()) checkpoint();
+    // Without a step there is nothing to keep, and perhaps an older checkpoint to lose.
+    if (!options_.checkpoint_path.empty() && state_.step > 0) checkpoint();
     progress_->report(state_.step, learning_rate(std::max<std::int64_t>(state_.step - 1, 0)), std::nullopt);
   }
   result.steps = state_.step;

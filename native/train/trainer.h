@@ -145,10 +145,10 @@ struct TrainHooks {
 // this many steps; at the end and before a checkpoint the weights themselves are checked.
 inline constexpr std::int64_t not_finite_within = 32;
 
-// Runs on the calling thread. When cancelled: stops after the current step, writes a checkpoint if a path was given,
-// returns. Throws ERR_ONELOGIT_LOSS_NOT_FINITE naming the step and what to try (lower learning rate, clipNorm, check
-// the data), after which the model holds the weights of that step; ERR_ONELOGIT_CHECKPOINT when `resume_path` does not
-// belong to this model, loss, optimizer, batch size, data length or seed.
+// Runs on the calling thread. When cancelled: stops after the current step, writes a checkpoint if a path was given
+// and a step done, returns. Throws ERR_ONELOGIT_LOSS_NOT_FINITE naming the step and what to try (lower learning rate,
+// clipNorm, check the data), after which the model holds the weights of that step; ERR_ONELOGIT_CHECKPOINT when
+// `resume_path` does not belong to this model, loss, optimizer, batch size, data length or seed.
 TrainResult train(Model& model, const TrainOptions& options, const TrainHooks& hooks);
 
 // The order of the data: position p of the endless stream over n examples is element p mod n of the permutation of
