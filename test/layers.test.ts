@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { layers, Model } from '../src/index.js';
+import { layers, losses, Model, optimizers } from '../src/index.js';
 import { checkLayers, checkSequence } from '../src/layers/index.js';
 
 // What JavaScript callers can do and TypeScript would not let them.
@@ -221,4 +221,13 @@ test('a sequence has no inputs, not even those it would have anyway', () => {
   expect(() => Model.sequential({ inputShape: [2], layers: [{ ...dense, inputs: [-1] }] })).toThrow(
     expect.objectContaining({ code: 'ERR_ONELOGIT_UNKNOWN_OPTION' }),
   );
+});
+
+test('a stride far beyond the image costs no time in training', async () => {
+  const sparse = layers.conv2d(2, { kernel: 1, stride: 2 ** 20 });
+  using model = Model.sequential({ inputShape: [4, 4, 1], layers: [layers.conv2d(2, { kernel: 1 }), sparse, layers.dense(2)] });
+  const dataset = { inputs: new Float32Array(64).fill(1), labels: Int32Array.of(0, 1, 0, 1), inputShape: [4, 4, 1], classes: 2, length: 4 };
+  const before = model.tensor('0.weight');
+  await model.fit(dataset, { loss: losses.selfNormalization(), optimizer: optimizers.sgd({ learningRate: 0.1 }), steps: 2, batchSize: 4 });
+  expect(model.tensor('0.weight')).not.toEqual(before);
 });

@@ -82,8 +82,9 @@ void CpuBackend::conv2d_backward_input(const Conv2dGeometry& g, const float* dy,
   // Pixels that no window sees.
   if (g.stride_y > g.kernel_height || g.stride_x > g.kernel_width)
     zero(dx, static_cast<std::size_t>(m * g.in_pixels() * g.channels) * sizeof(float));
-  for (std::int64_t i = 0; i < g.stride_y; ++i)
-    for (std::int64_t j = 0; j < g.stride_x; ++j) {
+  // Remainders beyond the kernel have no taps.
+  for (std::int64_t i = 0; i < std::min(g.stride_y, g.kernel_height); ++i)
+    for (std::int64_t j = 0; j < std::min(g.stride_x, g.kernel_width); ++j) {
       const Residue y = residue_of(g.height, g.kernel_height, g.stride_y, g.top, i);
       const Residue x = residue_of(g.width, g.kernel_width, g.stride_x, g.left, j);
       if (!y.is_empty() && !x.is_empty()) put_residue(g, y, x, dy, weight, dx, m);
