@@ -366,7 +366,7 @@ describe('quickstart', () => {
     expect(stderr).not.toContain('onelogit:');
     expect(code).toBe(0);
     expect(stdout).toMatch(/loss +1-AUPRC +1-P@0.9 +1-P@0.99 +accuracy\ncross-entropy +0\.\d{4} .*\nbatch-cross-entropy +0\.\d{4} /);
-    expect(stdout).toMatch(/Is this a 3\? {2}(Yes|No): its logit is -?[\d.]+, the threshold -?[\d.]+/);
+    expect(stdout).toMatch(/Is this a 3\? {2}(Yes, and it is|No, but it is): its logit is -?[\d.]+, the threshold -?[\d.]+/);
     expect(stdout).toMatch(/One question takes \d+ µs/);
     expect(stdout).toContain('npx onelogit train data');
   });

@@ -105,7 +105,7 @@ export const command = defineCommand(
     const answer = ask(classifier, image, classId);
     output.line(`\n${source.drawQuestion(classId, image)}`);
     output.line(
-      `Is this ${test.classNames?.[classId] ?? `a ${classId}`}?  ${answer.matches ? 'Yes' : 'No'}: its logit is ${answer.logit.toFixed(2)}, ` +
+      `Is this ${test.classNames?.[classId] ?? `a ${classId}`}?  ${answer.matches ? 'Yes, and it is' : 'No, but it is'}: its logit is ${answer.logit.toFixed(2)}, ` +
         `the threshold ${answer.threshold.toFixed(2)} (it lets ${100 * recall} % of them through, by held-out images).`,
     );
     output.line(
