@@ -48,18 +48,22 @@ export function table1Rows(dataset: string, results: LossResults): TableRow[] {
   ];
 }
 
+/** Differences below this are called level: another seed changes as much, or more. */
+const level = 0.01;
+
 /** Whether the aligned losses beat the others on average, measure by measure. Undefined without a loss of either kind. */
 export function table1Verdict(results: LossResults): string | undefined {
   const improvement = meanRelativeImprovement(
     Object.fromEntries(Object.entries(results).map(([loss, result]) => [loss, result.singleLogit])),
   );
   if (improvement === undefined) return undefined;
-  const better = measureNames.filter((name) => improvement[name] > 0);
+  const better = measureNames.filter((name) => improvement[name] >= level);
   const difference = (name: keyof Measures) => {
     const value = improvement[name];
-    if (Number.isNaN(value)) return 'equal'; // nothing is wrong on either side
+    // NaN: nothing is wrong on either side. Infinite: nothing on that of the others.
+    if (Number.isNaN(value) || Math.abs(value) < level) return 'level';
     const share = Number.isFinite(value) ? `${(100 * Math.abs(value)).toFixed(1)} % ` : '';
-    return value === 0 ? 'equal' : `${share}${value > 0 ? 'lower' : 'higher'}`;
+    return `${share}${value > 0 ? 'lower' : 'higher'}`;
   };
   const where =
     better.length === measureNames.length
@@ -70,7 +74,7 @@ export function table1Verdict(results: LossResults): string | undefined {
   const number = Object.keys(results).length;
   return (
     `The aligned losses ${where}: ${measureNames.map((name) => `${measureTitles[name]} ${difference(name)}`).join(', ')}` +
-    `${number === lossNames.length ? '' : ` (${number} of ${lossNames.length} losses)`}.`
+    `${number === lossNames.length ? '' : ` (${number} of ${lossNames.length} losses)`}. One seed; less than ${100 * level} % apart is called level.`
   );
 }
 
