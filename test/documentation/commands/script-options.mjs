@@ -1,4 +1,5 @@
-// The options that a script of this repository has, from its source: what it, or a file it imports, gives to parseArgs. Scripts are not run,
+// The options that a script of this repository has, from its source: what it, or a file it imports, gives to parseArgs, itself or
+// by parseCommandLine of bench/lib/arguments.mjs. Scripts are not run,
 // because what they import (other packages' benchmarks, servers) may not be installed.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -15,7 +16,7 @@ export function refusal(path, args) {
   }
 }
 
-/** `options` of parseArgs in a file or what it imports of its own; {} if there is none. */
+/** The options in a file or what it imports of its own; {} if there is none. */
 function optionsOf(path, seen = new Set()) {
   if (seen.has(path) || !existsSync(path)) return {};
   seen.add(path);
@@ -24,20 +25,24 @@ function optionsOf(path, seen = new Set()) {
   const visit = (node) => {
     if (ts.isImportDeclaration(node) && node.moduleSpecifier.text.startsWith('.'))
       Object.assign(options, optionsOf(join(dirname(path), node.moduleSpecifier.text), seen));
-    if (ts.isCallExpression(node) && node.expression.getText() === 'parseArgs') Object.assign(options, declared(node.arguments[0]));
+    if (ts.isCallExpression(node)) {
+      const called = node.expression.getText();
+      if (called === 'parseArgs') Object.assign(options, declared(propertyOf(node.arguments[0], 'options')));
+      if (called === 'parseCommandLine') Object.assign(options, declared(node.arguments[1]));
+    }
     ts.forEachChild(node, visit);
   };
   visit(source);
   return options;
 }
 
-const propertyOf = (object, name) => object.properties.find((property) => property.name?.text === name)?.initializer;
+const propertyOf = (object, name) => object?.properties?.find((property) => property.name?.text === name)?.initializer;
 
-function declared(argument) {
-  const object = argument && ts.isObjectLiteralExpression(argument) ? propertyOf(argument, 'options') : undefined;
-  if (!object) return {};
+/** The options of an object literal but for what is spread into it. */
+function declared(object) {
+  if (!object || !ts.isObjectLiteralExpression(object)) return {};
   return Object.fromEntries(
-    object.properties.map((property) => {
+    object.properties.filter(ts.isPropertyAssignment).map((property) => {
       const { text: name } = property.name;
       const multiple = propertyOf(property.initializer, 'multiple') !== undefined;
       const short = propertyOf(property.initializer, 'short')?.text;
