@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { commandHelp, programHelp, wrap } from '../src/cli/help.js';
 import { type CommandSpec, choice, choices, flag, integer, integers, number, parseCommandLine, text } from '../src/cli/options.js';
-import { table } from '../src/cli/output.js';
+import { Output, table, writeError } from '../src/cli/output.js';
 import { nearest, UsageError } from '../src/cli/usage.js';
 
 const spec = {
@@ -165,5 +165,25 @@ describe('table', () => {
       Array.from({ length: 200_000 }, (_, i) => [i, i % 2 === 0 ? 'yes' : 'no']),
     ).split('\n');
     expect([lines.length, lines[1], lines.at(-1)]).toEqual([200_001, '      0  yes', ' 199999  no']);
+  });
+});
+
+describe('output', () => {
+  it('shows names without what a terminal would act on, and leaves them to programs as they are', () => {
+    const name = '\x1b[31mred\r\u009b2J\tcat\n';
+    const shown = '\ufffd[31mred\ufffd\ufffd2J\tcat\n';
+    const [out, errors] = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, 'write').mockReturnValue(true));
+    try {
+      new Output(false).result({ name }, () => name);
+      new Output(false).line(name);
+      new Output(true).result({ name }, () => '');
+      writeError(name);
+      new Output(true).note(name);
+      expect(out!.mock.calls.slice(0, 2)).toEqual([[`${shown}\n`], [`${shown}\n`]]);
+      expect(JSON.parse(String(out!.mock.calls[2]![0]))).toEqual({ name });
+      expect(errors!.mock.calls).toEqual([[`${shown}\n`], [`${shown}\n`]]);
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 });

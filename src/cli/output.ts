@@ -46,10 +46,14 @@ export function drawBelowErrors(write: ((text: string) => void) | undefined): vo
 
 export const drawsBelowErrors = (): boolean => writeAbove !== undefined;
 
+/** Names and messages come from files of whoever: no terminal shall act on what is in them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
+const printable = (text: string) => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '\ufffd');
+
 export function writeError(text: string): void {
   if (!process.stderr.writable) return;
-  if (writeAbove) writeAbove(text);
-  else process.stderr.write(`${text}\n`);
+  if (writeAbove) writeAbove(printable(text));
+  else process.stderr.write(`${printable(text)}\n`);
 }
 
 /** What a command says, and how: passed to every command. */
@@ -58,12 +62,12 @@ export class Output {
 
   /** The command's result: the object with --json, else the text. Called once. */
   result(object: Record<string, unknown>, human: () => string): void {
-    writeOut(this.json ? JSON.stringify(object) : human());
+    writeOut(this.json ? JSON.stringify(object) : printable(human()));
   }
 
   /** A line of a result that is shown as it comes; nothing with --json. */
   line(text: string): void {
-    if (!this.json) writeOut(text);
+    if (!this.json) writeOut(printable(text));
   }
 
   /** Something beside the result: standard error. */
