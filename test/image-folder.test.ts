@@ -191,6 +191,18 @@ describe('datasets.load, image-folder', () => {
     expect(failure.message).toContain(files.directory);
   });
 
+  it.skipIf(process.env.ONELOGIT_SANITIZED)('refuses an image of another size before it takes memory for its pixels', async () => {
+    const bomb = await sharp({ create: { width: 12_000, height: 12_000, channels: 3, background: '#777' } })
+      .png()
+      .toBuffer();
+    using files = directoryOf({ 'train/a/0.png': await png(0), 'train/a/1.png': bomb });
+    const source = `import { datasets } from '${packageUrl}';
+      const { message } = await datasets.load(${JSON.stringify(files.directory)}).catch((error) => error);
+      console.log(message, process.resourceUsage().maxRSS < 300_000);`;
+    const { stdout, stderr } = await runModule(source);
+    expect([stdout, stderr]).toEqual([expect.stringMatching(/but received 12000 × 12000 \(imageSize resizes\) true\n$/), '']);
+  });
+
   it('refuses classes that training did not have', async () => {
     using files = directoryOf({ ...(await small()), 'val/dog/1.png': await png(1) });
     await expect(load(files.directory, { split: 'validation' })).rejects.toThrow(

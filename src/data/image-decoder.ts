@@ -74,14 +74,18 @@ export async function imageDecoder(): Promise<ImageDecoder> {
     shapeOf: (image) => open(image, shapeIn),
     decode: (image, [height, width, channels], resized, converted) =>
       open(image, async (picture) => {
-        if (!converted) {
-          const own = (await shapeIn(picture))[2];
-          if (own !== channels)
+        const misfit = (ownHeight: number, ownWidth: number) =>
+          formatError(`${height} × ${width} pixels, as the first image has,`, image.name, `${ownHeight} × ${ownWidth} (imageSize resizes)`);
+        if (!resized || !converted) {
+          const [ownHeight, ownWidth, own] = await shapeIn(picture);
+          if (!converted && own !== channels)
             throw formatError(
               `${named(channels)} channels, as the first image has,`,
               image.name,
               `${named(own)} (channels: ${channels} converts)`,
             );
+          // Before it is decoded: a small file can be gigabytes of pixels.
+          if (!resized && (ownHeight !== height || ownWidth !== width)) throw misfit(ownHeight, ownWidth);
         }
         if (resized) picture.resize(width, height, { fit: 'cover' });
         const { data, info } = await picture
@@ -89,12 +93,7 @@ export async function imageDecoder(): Promise<ImageDecoder> {
           .toColourspace(channels === 1 ? 'b-w' : 'srgb')
           .raw({ depth: 'uchar' })
           .toBuffer({ resolveWithObject: true });
-        if (info.height !== height || info.width !== width || info.channels !== channels)
-          throw formatError(
-            `${height} × ${width} pixels, as the first image has,`,
-            image.name,
-            `${info.height} × ${info.width} (imageSize resizes)`,
-          );
+        if (info.height !== height || info.width !== width || info.channels !== channels) throw misfit(info.height, info.width);
         return data;
       }),
   };
