@@ -26,6 +26,12 @@ describe('datasets.load, sequences', () => {
     expect(await load(files.directory, { format: 'sequences' })).toMatchObject({ inputShape: [10], length: 5, classes: 5 });
   });
 
+  it('stops inflating what is no text', async () => {
+    using files = directoryOf({ 'events.txt': gzipSync('1 1\n'.repeat(2 ** 22)) });
+    const failure = load(files.directory, { format: 'sequences' });
+    await expect(failure).rejects.toMatchObject({ code: 'ERR_ONELOGIT_FORMAT', message: expect.stringContaining('bytes of text') });
+  });
+
   it.each([
     ['', 'at least one event'],
     ['1 1\n1\n', '2 integers in line 2'],

@@ -42,6 +42,17 @@ describe('datasets.load, text', () => {
     expect(await runModule(source, { flags: ['--stack-size=100'] })).toMatchObject({ status: 0, stdout: '22400\n', stderr: '' });
   });
 
+  it('stops inflating what is no text, alone or in an archive', async () => {
+    const bomb = 'the cat '.repeat(2 ** 21);
+    for (const content of [{ 'a.txt': gzipSync(bomb) }, { 'a.tar.gz': gzipSync(tarOf({ 'a.txt': bomb })) }]) {
+      using files = directoryOf(content);
+      await expect(load(files.directory)).rejects.toMatchObject({
+        code: 'ERR_ONELOGIT_FORMAT',
+        message: expect.stringMatching(/bytes of text in .* but received \d+ compressed bytes of more/),
+      });
+    }
+  });
+
   it('asks for the next word, book by book', async () => {
     using files = directoryOf({ ...books, README: 'not a book', 'b/notes.pdf': 'neither' });
     const train = await load(files.directory, { format: 'text', context: 2 });

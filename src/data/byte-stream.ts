@@ -60,6 +60,21 @@ export async function withByteStream<T>(path: string, use: (stream: ByteStream) 
   }
 }
 
+/** Prose and numbers shrink to a tenth or so: what shrinks far more was made to fill memory. */
+const largestTextRatio = 256;
+const smallText = 1 << 20;
+
+/** The bytes of a text, whose length nothing announces. */
+export async function* textPieces({ pieces, fileBytes, compression }: ByteStream, path: string): AsyncGenerator<Uint8Array> {
+  const most = compression === 'none' ? Number.POSITIVE_INFINITY : smallText + largestTextRatio * fileBytes;
+  let bytes = 0;
+  for await (const piece of pieces) {
+    bytes += piece.length;
+    if (bytes > most) throw formatError(`at most ${most} bytes of text`, path, `${fileBytes} compressed bytes of more`);
+    yield piece;
+  }
+}
+
 async function* gunzip(input: NodeJS.ReadableStream, fileBytes: number, path: string): AsyncGenerator<Uint8Array> {
   const unzip = createGunzip({ chunkSize: pieceBytes });
   // An error reaches the reader through `unzip`, which the pipeline destroys with it.

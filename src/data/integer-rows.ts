@@ -2,7 +2,7 @@
  * Text files of integers: one row per line, the columns separated by spaces or tabs, lines ended by LF or CRLF. Read piece by piece, so
  * that neither a large file nor a hostile one blocks the event loop, and without a string per line.
  */
-import { withByteStream } from './byte-stream.js';
+import { textPieces, withByteStream } from './byte-stream.js';
 import { formatError } from './format.js';
 import { GrowingIntegers } from './growing-integers.js';
 
@@ -25,7 +25,7 @@ export interface IntegerRows {
  * @throws OneLogitError `ERR_ONELOGIT_FORMAT` naming file and line; `ERR_ONELOGIT_FILE`, `ERR_ONELOGIT_OUT_OF_MEMORY`.
  */
 export function readIntegerRows(path: string, columns: number, counted: boolean): Promise<IntegerRows> {
-  return withByteStream(path, async ({ pieces }) => {
+  return withByteStream(path, async (stream) => {
     const values = new GrowingIntegers();
     let announced: number | undefined;
     let line = 1;
@@ -50,7 +50,7 @@ export function readIntegerRows(path: string, columns: number, counted: boolean)
       column++;
       number = -1;
     };
-    for await (const piece of pieces) {
+    for await (const piece of textPieces(stream, path)) {
       for (const byte of piece) {
         const digit = byte - zero;
         if (digit >= 0 && digit <= 9) {

@@ -5,7 +5,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { withByteStream } from './byte-stream.js';
+import { textPieces, withByteStream } from './byte-stream.js';
 import { absentClasses, type DataFormat, type FormatOptions, formatError, type LoadedDataset, type Split } from './format.js';
 import { integersOf } from './growing-integers.js';
 import { readTar } from './tar.js';
@@ -57,19 +57,21 @@ async function readBooks(directory: string, fileNames: readonly string[], words:
   const archives = fileNames.filter(isArchive);
   if (texts.length === 0 && archives.length === 1) {
     const path = join(directory, archives[0]!);
-    await withByteStream(path, ({ pieces }) =>
-      readTar(pieces, path, async (entry, content) => {
+    await withByteStream(path, (stream) =>
+      readTar(textPieces(stream, path), path, async (entry, content) => {
         if (entry.regular && isText(entry.path.split('/').at(-1)!)) await book(entry.path, content);
         return false;
       }),
     );
   }
-  for (const path of texts)
-    await book(path, (use) =>
-      withByteStream(join(directory, path), async ({ pieces }) => {
-        for await (const piece of pieces) await use(piece);
+  for (const name of texts) {
+    const path = join(directory, name);
+    await book(name, (use) =>
+      withByteStream(path, async (stream) => {
+        for await (const piece of textPieces(stream, path)) await use(piece);
       }),
     );
+  }
   if (books.length === 0) throw formatError('.md or .txt files, or one .tar.xz of them,', directory, 'none');
   return books.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
