@@ -10,6 +10,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CatalogueEntry, Member } from '../src/data/catalogue.js';
 import { downloadEntry } from '../src/data/download.js';
+import { extractMembers } from '../src/data/tar.js';
 import { datasets } from '../src/index.js';
 import { mnistDirectory } from './helpers/data.js';
 
@@ -337,11 +338,21 @@ describe('archives', () => {
     expect((await readdir(directory)).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
+  it('leaves alone what another process unpacks at the same time', async () => {
+    const archive = join(directory, 'set.tar.gz');
+    await writeFile(archive, gzipSync(tar(good)));
+    const foreign = join(directory, 'train.bin.part');
+    await writeFile(foreign, 'of another process');
+    await extractMembers(archive, directory, members);
+    expect(await readFile(foreign, 'utf8')).toBe('of another process');
+    expect(sha256(await readFile(join(directory, 'train.bin')))).toBe(sha256(train));
+  });
+
   it('says where a member cannot be written', async () => {
-    await mkdir(join(directory, 'train.bin.part'));
+    await mkdir(join(directory, 'train.bin'));
     await expect(unpack(gzipSync(tar(good)))).rejects.toMatchObject({
       code: 'ERR_ONELOGIT_FILE',
-      message: expect.stringMatching(/^Expected files that can be written in .* but received: EISDIR.*train.bin.part/),
+      message: expect.stringMatching(/^Expected files that can be written in .* but received: EISDIR.*train.bin/),
     });
   });
 });

@@ -20,7 +20,7 @@ export const command = defineCommand(
     summary: 'fetch a data set, checked against its checksums',
     description:
       'Fetches the files of a public data set and checks them. What is there already is not fetched again; what was broken off is ' +
-      'continued. The download cache is $ONELOGIT_CACHE, else ~/.cache/onelogit; quickstart and reproduce look there.',
+      'continued. The download cache is $ONELOGIT_CACHE, else onelogit in $XDG_CACHE_HOME or ~/.cache; quickstart and reproduce look there.',
     positionals: [{ name: 'DATASET', help: names.join(', ') }],
     options,
     examples: [

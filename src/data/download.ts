@@ -23,7 +23,7 @@ export interface DownloadProgress {
 
 /** Options of {@link download}. */
 export interface DownloadOptions {
-  /** Directory that the files go to, made if it is not there. Default: `name` in `$ONELOGIT_CACHE`, else in `~/.cache/onelogit`. */
+  /** Directory that the files go to, made if it is not there. Default: `name` in `$ONELOGIT_CACHE`, else in `onelogit` in `$XDG_CACHE_HOME` or `~/.cache`. */
   to?: string | undefined;
   /** Addresses of directories that hold the files, asked in this order instead of the usual ones. */
   mirrors?: string[] | undefined;
@@ -121,7 +121,7 @@ export async function downloadEntry(
     if (entry.members) {
       try {
         await extractMembers(path, directory, entry.members);
-        await rm(path);
+        await rm(path, { force: true }); // another process may have been first
       } catch (error) {
         throw explained(error, `files that can be written in ${directory}`);
       }

@@ -131,7 +131,8 @@ export async function extractMembers(archive: string, directory: string, members
 }
 
 async function writeMember(content: (use: (piece: Uint8Array) => Promise<void>) => Promise<void>, path: string): Promise<void> {
-  const part = `${path}.part`;
+  // Of this process alone: another that unpacks the same archive would leave holes in what is renamed here.
+  const part = `${path}.${process.pid}.part`;
   const file = await open(part, 'w');
   try {
     await content(async (piece) => {
