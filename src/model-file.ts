@@ -27,11 +27,31 @@ export async function saveModel(state: ModelState, path: string): Promise<void> 
 export async function loadModel(path: string, device: Device, precision: Precision): Promise<ModelState> {
   return withModelFile(path, async (file) => {
     const metadata = readMetadata(file.metadata, path);
-    const loaded = await file.load({ inputShape: metadata.inputShape, layers: metadata.layers, seed: metadata.seed, device, precision });
+    const { inputShape, layers, seed } = metadata;
+    const loaded = await file.load({ inputShape, layers, seed, device, precision }).catch((error: unknown) => {
+      throw isForScoring(file, metadata) ? forScoring(path, error) : error;
+    });
     if (metadata.preprocessing) loaded.setPreprocessing(metadata.preprocessing);
     // Its weights came from elsewhere, even if nobody fitted them: no prior bias any more.
     return { ...metadata, trained: true, native: loaded, encodedNames: classNamesOf(file, loaded.classes, path), fitting: false };
   });
+}
+
+function isForScoring(file: NativeModelFile, { inputShape, layers, seed }: ModelMetadata): boolean {
+  try {
+    return file.describe({ inputShape, layers, seed }).storage === 'int8';
+  } catch {
+    return false; // what is wrong with it has been said
+  }
+}
+
+function forScoring(path: string, cause: unknown): OneLogitError {
+  return new OneLogitError(
+    'ERR_ONELOGIT_FORMAT',
+    `Expected a class matrix in float32 or bfloat16 in ${path} but received one in int8, which is for scoring alone ` +
+      '(onelogit convert --storage float32 makes a file that can be evaluated and trained)',
+    { cause },
+  );
 }
 
 /** What a model or classifier file holds; none of its weights is read. */

@@ -81,7 +81,11 @@ describe('storage', () => {
       });
       expect((await SingleLogitClassifier.load(path, { storage: other })).storage).toBe(other);
     }
-    if (storage === 'int8') await expect(Model.load(path)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_FORMAT' });
+    if (storage === 'int8')
+      await expect(Model.load(path)).rejects.toMatchObject({
+        code: 'ERR_ONELOGIT_FORMAT',
+        message: expect.stringMatching(/received one in int8, which is for scoring alone \(onelogit convert --storage float32/),
+      });
     else
       expect((await Model.load(path)).layers.at(-1)).toEqual(
         storage === 'bfloat16' ? expect.objectContaining({ storage }) : expect.not.objectContaining({ storage: 'bfloat16' }),
