@@ -3,14 +3,18 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Output } from '../src/cli/output.js';
+import { TableProgress } from '../src/cli/reproduce-progress.js';
+import { InterruptedError } from '../src/cli/usage.js';
 import type { InMemoryDataset } from '../src/dataset.js';
+import { AbortError, OneLogitError } from '../src/errors.js';
 import { datasets, Model } from '../src/index.js';
 import { findTableData, loadData } from '../src/reproduce/data.js';
 import { type ExperimentData, type ExperimentHooks, runLoss } from '../src/reproduce/experiment.js';
 import { lossNames, table1, table2 } from '../src/reproduce/paper.js';
 import { type Recipe, tableRecipe } from '../src/reproduce/recipe.js';
 import { describeRecipe } from '../src/reproduce/report.js';
-import { type LossResult, StateDirectory } from '../src/reproduce/state.js';
+import { fingerprintOf, type LossResult, StateDirectory } from '../src/reproduce/state.js';
 import { tablePartsOf } from '../src/reproduce/table-plan.js';
 import { lossesOf, table1Rows, table1Verdict, table2Rows, tableCells } from '../src/reproduce/tables.js';
 import { dataDirectory, mnistDirectory } from './helpers/data.js';
@@ -121,6 +125,24 @@ describe('runLoss', () => {
     const damaged = recorded();
     await runLoss('max-margin', data, new StateDirectory(directory, { ...recipe, seed: 2 }), damaged.hooks);
     expect(damaged.parts).toHaveLength(4);
+  });
+
+  it('begins anew with other data, and goes on with what was done before data were told apart', async () => {
+    const data = glyphs();
+    const train = data.train as InMemoryDataset;
+    const relabelled = { ...train, labels: train.labels.map((label) => (label + 1) % 5) };
+    const stateOf = (dataset: InMemoryDataset) => new StateDirectory(directory, recipe, fingerprintOf([dataset, data.test]));
+    await runLoss('max-margin', data, new StateDirectory(directory, recipe), recorded().hooks);
+    const same = recorded();
+    await runLoss('max-margin', data, stateOf(train), same.hooks);
+    expect(same.parts).toEqual([]);
+    const other = recorded();
+    await runLoss('max-margin', { ...data, train: relabelled }, stateOf(relabelled), other.hooks);
+    expect(other.parts).toEqual([]); // nothing had said what data it was of
+    const anew = recorded();
+    await runLoss('nce', data, stateOf(train), recorded().hooks);
+    await runLoss('nce', { ...data, train: relabelled }, stateOf(relabelled), anew.hooks);
+    expect(anew.parts).toHaveLength(4);
   });
 
   it('takes a single learning rate without a search, and goes by its decay', async () => {
@@ -391,5 +413,21 @@ describe('onelogit reproduce', () => {
     expect(code).toBe(130);
     expect(JSON.parse(stdout).error.code).toBe('ERR_ONELOGIT_INTERRUPTED');
     expect(stderr).toContain('repeat the command');
+  });
+});
+
+describe('what is said after Ctrl-C', () => {
+  it('is another failure, if there was one', async () => {
+    const controller = new AbortController();
+    const state = new StateDirectory(directory, recipe);
+    const progress = new TableProgress(new Output(true), controller.signal, 'cpu');
+    const show = (error: Error) =>
+      progress.show({ label: 'glyphs', dataset: 'glyphs', loss: 'nce', state }, async () => {
+        controller.abort();
+        throw error;
+      });
+    const full = new OneLogitError('ERR_ONELOGIT_FILE', 'Expected a writable file but received No space left on device');
+    await expect(show(full)).rejects.toBe(full);
+    await expect(show(new AbortError('Expected to finish', controller.signal))).rejects.toThrow(InterruptedError);
   });
 });

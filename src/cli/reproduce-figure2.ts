@@ -8,7 +8,7 @@ import { type Figure2, figure2Losses, runFigure2Loss, writeFigure2 } from '../re
 import { type LossName, lossNames } from '../reproduce/paper.js';
 import { type RecipeChoices, tableRecipe } from '../reproduce/recipe.js';
 import { describeRecipe } from '../reproduce/report.js';
-import { StateDirectory } from '../reproduce/state.js';
+import { fingerprintOf, StateDirectory } from '../reproduce/state.js';
 import { type TableDataset, tableTasks } from '../reproduce/table-datasets.js';
 import { version } from '../version.js';
 import { type Output, percent, table } from './output.js';
@@ -43,7 +43,7 @@ export async function reproduceFigure2({ datasets, data: directory, losses: some
     const data = await loadData(dataset, path, signal);
     const recipe = tableRecipe(dataset, data.train.length, choices);
     if (!output.json) output.note([`${dataset}:`, ...describeRecipe(recipe, data.train.length)].join('\n  '));
-    const state = new StateDirectory(join(out, 'state', dataset), recipe);
+    const state = new StateDirectory(join(out, 'state', dataset), recipe, fingerprintOf([data.train, data.test]));
     const results: Figure2['results'] = {};
     for (const loss of losses) await progress.skipDone(dataset, loss, state);
     for (const [i, loss] of losses.entries()) {

@@ -1,4 +1,5 @@
 /** What reproductions that train show while they do so: the current part, and how long the whole run will take. */
+import { AbortError } from '../errors.js';
 import type { Device } from '../index.js';
 import type { ExperimentHooks } from '../reproduce/experiment.js';
 import type { LossName } from '../reproduce/paper.js';
@@ -83,7 +84,8 @@ export class TableProgress {
         onNote: (note) => progress?.note(note),
       });
     } catch (error) {
-      if (signal.aborted)
+      // Something else may have failed after Ctrl-C: then that is what has to be known.
+      if (error instanceof AbortError)
         throw new InterruptedError(`Interrupted during ${loss} on ${dataset}; repeat the command to go on from there`, {
           state: state.path,
         });

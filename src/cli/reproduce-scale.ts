@@ -1,7 +1,7 @@
 /** `onelogit reproduce scale`: the paper's tables on tasks of very many classes. */
 import { join } from 'node:path';
 import { dataDirectories } from '../data/find.js';
-import { OneLogitError } from '../errors.js';
+import { AbortError, OneLogitError } from '../errors.js';
 import { describeMachine, sourceCommit } from '../machine.js';
 import { type LossName, lossNames } from '../reproduce/paper.js';
 import { Plan } from '../reproduce/plan.js';
@@ -10,6 +10,7 @@ import { partsLeft, runScaleLoss, scaleState } from '../reproduce/scale-experime
 import { type Part, partsOf } from '../reproduce/scale-plan.js';
 import { type ScaleChoices, type ScaleDataset, scaleRecipe, scaleTasks } from '../reproduce/scale-recipe.js';
 import { describeScaleRecipe, type ScaleReport, scaleCells, writeScaleReport } from '../reproduce/scale-report.js';
+import { fingerprintOf } from '../reproduce/state.js';
 import { version } from '../version.js';
 import { count, duration, type Output, percent, table } from './output.js';
 import { fitState, Progress } from './progress.js';
@@ -73,7 +74,7 @@ export async function reproduceScale({ datasets, data, losses: asked, choices, e
     const { train, validation, validationOf, test, testOf } = loaded;
     const recipe = scaleRecipe(name, train.length, choices);
     if (!output.json) for (const line of describeScaleRecipe(recipe, train.length)) output.note(`  ${line}`);
-    const state = scaleState(join(out, 'state', name), recipe);
+    const state = scaleState(join(out, 'state', name), recipe, fingerprintOf([train, validation]));
     const results: NonNullable<(typeof reports)[ScaleDataset]>['results'] = {};
     reports[name] = {
       recipe,
@@ -119,7 +120,8 @@ export async function reproduceScale({ datasets, data, losses: asked, choices, e
         });
         results[loss] = result;
       } catch (error) {
-        if (signal.aborted)
+        // Something else may have failed after Ctrl-C: then that is what has to be known.
+        if (error instanceof AbortError)
           throw new InterruptedError(`Interrupted during ${loss} on ${name}; repeat the command to go on from there`, {
             state: state.path,
           });

@@ -7,7 +7,7 @@ import { runLoss } from '../reproduce/experiment.js';
 import { type LossName, lossNames } from '../reproduce/paper.js';
 import { type RecipeChoices, tableRecipe } from '../reproduce/recipe.js';
 import { describeRecipe, type Reproduction, writeReproduction } from '../reproduce/report.js';
-import { StateDirectory } from '../reproduce/state.js';
+import { fingerprintOf, StateDirectory } from '../reproduce/state.js';
 import { type TableDataset, tableTasks } from '../reproduce/table-datasets.js';
 import { lossesOf, type TableName, table1Verdict, tableCells, tableTitle } from '../reproduce/tables.js';
 import { version } from '../version.js';
@@ -66,7 +66,7 @@ export async function reproduceTables({
     const { length: trainExamples, classes } = data.train;
     const recipe = tableRecipe(dataset, trainExamples, choices);
     if (!output.json) output.note([`${dataset}:`, ...describeRecipe(recipe, trainExamples)].join('\n  '));
-    const state = new StateDirectory(join(out, 'state', dataset), recipe);
+    const state = new StateDirectory(join(out, 'state', dataset), recipe, fingerprintOf([data.train, data.test]));
     const results: NonNullable<(typeof datasets)[TableDataset]>['results'] = {};
     const testExamples = data.test.length;
     datasets[dataset] = { recipe, trainExamples, testExamples, classes, results };

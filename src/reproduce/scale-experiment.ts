@@ -60,8 +60,8 @@ export interface ScaleHooks {
   onNote(note: string): void;
 }
 
-export function scaleState(path: string, recipe: ScaleRecipe): ScaleState {
-  return new StateDirectory<ScaleRecipe, ScaleProgress>(path, recipe);
+export function scaleState(path: string, recipe: ScaleRecipe, data?: string): ScaleState {
+  return new StateDirectory<ScaleRecipe, ScaleProgress>(path, recipe, data);
 }
 
 const measured = [

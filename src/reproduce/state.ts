@@ -1,9 +1,11 @@
 /**
  * What a reproduction has done so far, one file for each loss, so that an interrupted one goes on where it stopped. A file
- * made by another recipe, or damaged, counts as absent.
+ * made by another recipe or of other data, or damaged, counts as absent.
  */
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Dataset } from '../dataset.js';
 import type { LossName, Measures } from './paper.js';
 import type { Recipe } from './recipe.js';
 
@@ -39,14 +41,29 @@ export interface LossResult {
 
 export interface LossState<R = Recipe, Result = LossResult> {
   recipe: R;
+  /** {@link fingerprintOf} the data. */
+  data?: string;
   candidates: Candidate[];
   result?: Result;
 }
 
+/** Tells data from other data under the same names of files, as those of MNIST and Fashion-MNIST: by the labels of all parts. */
+export function fingerprintOf(parts: readonly Dataset[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) {
+    hash.update(`${part.length} examples of ${part.classes} classes\n`);
+    const { labels } = part as { labels?: Int32Array }; // streams from files have them, too
+    if (labels) hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength));
+  }
+  return hash.digest('hex');
+}
+
 export class StateDirectory<R = Recipe, Result = LossResult> {
+  /** @param data - {@link fingerprintOf} the data; undefined: it does not matter */
   constructor(
     readonly path: string,
     readonly recipe: R,
+    readonly data?: string,
   ) {}
 
   checkpoint(loss: LossName): string {
@@ -61,7 +78,9 @@ export class StateDirectory<R = Recipe, Result = LossResult> {
     const fresh: LossState<R, Result> = { recipe: this.recipe, candidates: [] };
     try {
       const state = JSON.parse(await readFile(join(this.path, `${loss}.json`), 'utf8')) as LossState<R, Result>;
-      return JSON.stringify(state.recipe) === JSON.stringify(this.recipe) && Array.isArray(state.candidates) ? state : fresh;
+      // What is not known of one is as it is of the other.
+      const same = JSON.stringify(state.recipe) === JSON.stringify(this.recipe) && (state.data ?? this.data) === (this.data ?? state.data);
+      return same && Array.isArray(state.candidates) ? state : fresh;
     } catch {
       return fresh;
     }
@@ -72,7 +91,7 @@ export class StateDirectory<R = Recipe, Result = LossResult> {
     await mkdir(this.path, { recursive: true });
     const path = join(this.path, `${loss}.json`);
     const temporary = `${path}.${process.pid}.tmp`;
-    await writeFile(temporary, `${JSON.stringify(state, undefined, 2)}\n`);
+    await writeFile(temporary, `${JSON.stringify({ ...state, data: this.data ?? state.data }, undefined, 2)}\n`);
     await rename(temporary, path);
   }
 
