@@ -337,7 +337,8 @@ describe('onelogit train', () => {
 
 describe('classes of another directory', () => {
   it('are refused where they are called otherwise than in the model', async () => {
-    using files = directoryOf({ ...(await small()), 'other/test/cat/z.png': await png(4), 'same/test/ape/z.png': await png(4) });
+    const more = Object.fromEntries(await Promise.all(['ape', 'cat', 'dog'].map(async (name) => [`more/test/${name}/z.png`, await png(4)])));
+    using files = directoryOf({ ...(await small()), 'other/test/cat/z.png': await png(4), 'same/test/ape/z.png': await png(4), ...more });
     const cli = (...args: string[]) => runCli([...args, '--json'], { cwd: files.directory });
     const training = ['--hidden', '4', '--steps', '2', '--batch-size', '2', '--checkpoint', 'c.safetensors'];
     expect((await cli('train', '.', ...training, '--out', 'm.safetensors')).code).toBe(0);
@@ -354,6 +355,8 @@ describe('classes of another directory', () => {
       expect([code, JSON.parse(stdout)]).toEqual([1, { error: { code: 'ERR_ONELOGIT_CLASSES', message: expect.stringMatching(message) } }]);
     }
     expect((await cli('evaluate', 'm.safetensors', 'same')).code).toBe(0);
+    const { error } = JSON.parse((await cli('evaluate', 'm.safetensors', 'more')).stdout);
+    expect(error).toMatchObject({ code: 'ERR_ONELOGIT_CLASSES', message: expect.stringMatching(/^Expected at most 2 classes/) });
   });
 });
 

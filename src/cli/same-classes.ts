@@ -13,7 +13,8 @@ export function checkSameClasses(
   { model, data }: { model: string; data: string },
 ): void {
   const { classNames } = dataset;
-  const other = names === null ? -1 : (classNames?.findIndex((name, i) => name !== names[i]) ?? -1);
+  // Too many of them is another error, which the model tells.
+  const other = names === null ? -1 : (classNames?.findIndex((name, i) => i < names.length && name !== names[i]) ?? -1);
   if (other >= 0)
     throw rangeError(
       'ERR_ONELOGIT_CLASSES',
