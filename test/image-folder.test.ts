@@ -337,7 +337,9 @@ describe('onelogit train', () => {
 
 describe('classes of another directory', () => {
   it('are refused where they are called otherwise than in the model', async () => {
-    const more = Object.fromEntries(await Promise.all(['ape', 'cat', 'dog'].map(async (name) => [`more/test/${name}/z.png`, await png(4)])));
+    const more = Object.fromEntries(
+      await Promise.all(['ape', 'cat', 'dog'].map(async (name) => [`more/test/${name}/z.png`, await png(4)])),
+    );
     using files = directoryOf({ ...(await small()), 'other/test/cat/z.png': await png(4), 'same/test/ape/z.png': await png(4), ...more });
     const cli = (...args: string[]) => runCli([...args, '--json'], { cwd: files.directory });
     const training = ['--hidden', '4', '--steps', '2', '--batch-size', '2', '--checkpoint', 'c.safetensors'];
