@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -428,18 +428,13 @@ describe('interruption', () => {
 
   it('says that a checkpoint could not be written, instead of where it is', async () => {
     const gone = await mkdtemp(join(directory, 'gone-'));
-    const { child, finished } = startCli(
-      [...long, '--out', 'never.safetensors', '--checkpoint', join(gone, 'checkpoint.safetensors'), '--json'],
-      { cwd: directory },
-    );
-    let stderr = '';
-    child.stderr.on('data', (chunk: string) => {
-      stderr += chunk;
-    });
-    await until(() => existsSync(join(gone, 'checkpoint.safetensors')));
+    const log = join(directory, 'gone.jsonl');
+    const files = ['--out', 'never.safetensors', '--checkpoint', join(gone, 'checkpoint.safetensors'), '--log', log];
+    const { child, finished } = startCli([...long, ...files, '--checkpoint-every', '100000000', '--json'], { cwd: directory });
+    await until(() => existsSync(log) && readFileSync(log, 'utf8').includes('"record":"step"'));
     await rm(gone, { recursive: true });
     child.kill('SIGINT');
-    const { code, stdout } = await finished;
+    const { code, stdout, stderr } = await finished;
     expect(code).toBe(1);
     expect(json(stdout).error.code).toBe('ERR_ONELOGIT_FILE');
     expect(stderr).not.toContain('--resume');
