@@ -6,6 +6,7 @@ import { types } from 'node:util';
 import { checkFloat32Array, checkInt32Array, checkInteger, checkOptions, describe, typedArrayLength } from './check.js';
 import { checkDevice, type Device } from './device.js';
 import { rangeError, typeError } from './errors.js';
+import { floatsOf } from './floats.js';
 import { defaultWorkspaceBytes } from './head-memory.js';
 import { checkLoss, type Loss } from './losses.js';
 import { native } from './native.js';
@@ -74,7 +75,7 @@ const optionNames = ['hidden', 'weight', 'bias', 'labels', 'features', 'classes'
  *
  * @returns the loss's value and its gradients, the arrays of `out` where given.
  * @throws TypeError `ERR_ONELOGIT_ARGUMENT`, `ERR_ONELOGIT_UNKNOWN_OPTION`; RangeError `ERR_ONELOGIT_LENGTH`, `ERR_ONELOGIT_LABEL_RANGE`,
- *   `ERR_ONELOGIT_RANGE` for arguments that do not fit together.
+ *   `ERR_ONELOGIT_RANGE` for arguments that do not fit together; OneLogitError `ERR_ONELOGIT_OUT_OF_MEMORY`.
  */
 export function linearLoss(loss: Loss, options: LinearLossOptions): { value: number } & LinearLossGradients {
   const checkedLoss = checkLoss(loss, 'loss');
@@ -97,9 +98,9 @@ export function linearLoss(loss: Loss, options: LinearLossOptions): { value: num
   checkInteger(workspaceBytes, 'workspaceBytes', 1);
   checkOptions(out, ['gradHidden', 'gradWeight', 'gradBias'], 'out');
   const outputs = {
-    gradHidden: out.gradHidden ?? new Float32Array(examples * features),
-    gradWeight: out.gradWeight ?? new Float32Array(classes * features),
-    gradBias: out.gradBias ?? new Float32Array(classes),
+    gradHidden: out.gradHidden ?? floatsOf(examples * features, 'gradHidden'),
+    gradWeight: out.gradWeight ?? floatsOf(classes * features, 'gradWeight'),
+    gradBias: out.gradBias ?? floatsOf(classes, 'gradBias'),
   };
   checkFloat32Array(outputs.gradHidden, 'out.gradHidden (examples × features)', examples * features);
   checkFloat32Array(outputs.gradWeight, 'out.gradWeight (classes × features)', classes * features);

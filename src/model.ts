@@ -7,6 +7,7 @@ import { rangeError, typeError } from './errors.js';
 import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluate.js';
 import { type FitResult, fitModel } from './fit.js';
 import type { FitOptions } from './fit-options.js';
+import { floatsOf } from './floats.js';
 import { checkLayers, checkSequence, graphOf, type Layer, type SymbolicTensor } from './layers/index.js';
 import type { Loss } from './losses.js';
 import type { BiasInit } from './metadata.js';
@@ -252,7 +253,7 @@ export class Model {
         'ERR_ONELOGIT_LENGTH',
         `Expected a multiple of ${idle.inputSize} elements (${this.inputShape.join(' × ')}) for inputs of ${what} but received ${length}`,
       );
-    const out = new Float32Array(examples * (output === 'logits' ? idle.classes : idle.features));
+    const out = floatsOf(examples * (output === 'logits' ? idle.classes : idle.features), `${what} (fewer examples at a time need less)`);
     await idle.predict(checked, out, output);
     return out;
   }
@@ -290,7 +291,7 @@ export class Model {
         'ERR_ONELOGIT_TENSOR',
         `Expected one of ${idle.tensors.map((tensor) => tensor.name).join(', ')} for name of model.tensor but received '${name}'`,
       );
-    const values = new Float32Array(shapeSize(found.shape));
+    const values = floatsOf(shapeSize(found.shape), `'${name}'`);
     idle.readTensor(name, values);
     return values;
   }

@@ -3,6 +3,7 @@ import { types } from 'node:util';
 import { checkFloat32Array, checkInteger, describe, typedArrayLength } from './check.js';
 import { checkInputs, type InputKind, type Inputs } from './dataset.js';
 import { OneLogitError, rangeError, typeError } from './errors.js';
+import { floatsOf } from './floats.js';
 
 /** What arguments are checked against. */
 export interface ScoredShape {
@@ -55,7 +56,7 @@ export function toClassIds(classIds: unknown, shape: ScoredShape, what: string):
 
 /** Where scores go: the caller's array, or a new one. */
 export function scoresArray(out: unknown, length: number, what: string): Float32Array {
-  return out === undefined ? new Float32Array(length) : checkFloat32Array(out, `out of ${what}`, length);
+  return out === undefined ? floatsOf(length, what) : checkFloat32Array(out, `out of ${what}`, length);
 }
 
 /** When native code refuses arguments that have nothing wrong here. */

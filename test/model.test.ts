@@ -122,6 +122,16 @@ describe('a sequential model', () => {
     }
   });
 
+  test('says that logits would not fit into memory', async () => {
+    const model = sequential({ inputShape: [1], layers: [layers.dense(100)] });
+    // More numbers than an array can have.
+    await expect(model.predict(new Uint8Array(2 ** 27))).rejects.toMatchObject({
+      name: 'OneLogitError',
+      code: 'ERR_ONELOGIT_OUT_OF_MEMORY',
+      message: expect.stringContaining('13421772800 numbers of model.predict'),
+    });
+  });
+
   test('answers nothing for nothing', async () => {
     const model = zoo.mlp({ classes: 3, inputShape: [4], hidden: [5] });
     models.push(model);
