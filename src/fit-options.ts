@@ -215,7 +215,9 @@ function checkSteps(steps: unknown, epochs: unknown, examples: number, batchSize
     );
   if (steps !== undefined) return checkInteger(steps, 'steps of model.fit', 1);
   const passes = checkNumber(epochs, 'epochs of model.fit', { least: 0, exclusive: true });
-  return checkInteger(Math.ceil((passes * examples) / batchSize), 'the steps of these epochs of model.fit', 1);
+  // A product that rounding has put above an integer makes no step of its own: 1.1 · 100 is 110.00000000000001.
+  const least = ((passes * examples) / batchSize) * (1 - 2 ** -50);
+  return checkInteger(Math.ceil(least), 'the steps of these epochs of model.fit', 1);
 }
 
 function checkValidation(value: unknown, training: Dataset, state: ModelState, classes: number): Parts {

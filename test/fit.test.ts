@@ -100,6 +100,10 @@ describe('steps', () => {
     expect(await model.fit(clouds({ length: 500 }), usual({ epochs }))).toMatchObject({ steps });
   });
 
+  test('epochs that rounding puts above an integer make no step more', async () => {
+    expect(await network().fit(clouds({ length: 100 }), usual({ epochs: 1.1, batchSize: 10 }))).toMatchObject({ steps: 11 });
+  });
+
   test('an epoch counts the examples that are left for training', async () => {
     const model = network();
     expect(await model.fit(clouds({ length: 500 }), usual({ epochs: 1, validation: { fraction: 0.36 } }))).toMatchObject({ steps: 10 });
