@@ -66,7 +66,7 @@ export interface FitOptions {
    * the model.
    */
   validation?: Dataset | { fraction: number; seed?: number | undefined } | undefined;
-  /** Default: validate once, after the last step. */
+  /** Only with `validation`. Default: validate once, after the last step. */
   validateEverySteps?: number | undefined;
   /** A file that training can be resumed from, replaced atomically every so many steps (default 1000), after the last and on abort, if a step was made. */
   checkpoint?: { path: string; everySteps?: number | undefined } | undefined;
@@ -200,8 +200,7 @@ export function checkFit(state: ModelState, classes: number, dataset: unknown, o
       memory: checkHeadMemory(given.memory, `memory of ${what}`),
       workspaceBytes:
         given.workspaceBytes === undefined ? defaultWorkspaceBytes : checkInteger(given.workspaceBytes, `workspaceBytes of ${what}`, 1),
-      validateEvery:
-        given.validateEverySteps === undefined ? 0 : checkInteger(given.validateEverySteps, `validateEverySteps of ${what}`, 1),
+      validateEvery: checkValidateEvery(given.validateEverySteps, parts),
       ...checkpoint,
     },
   };
@@ -237,6 +236,14 @@ function checkValidation(value: unknown, training: Dataset, state: ModelState, c
     split: null,
     validation: checkDataset(value, 'validation', { inputShape: state.inputShape, classes, kind: inputKind(state.layers) }),
   };
+}
+
+function checkValidateEvery(value: unknown, { split, validation }: Parts): number {
+  if (value === undefined) return 0;
+  const steps = checkInteger(value, `validateEverySteps of ${what}`, 1);
+  if (!split && !validation)
+    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected validation with validateEverySteps of ${what} but received none`);
+  return steps;
 }
 
 function checkCheckpoint(value: unknown): { checkpointPath?: string; checkpointEvery: number } {

@@ -178,6 +178,7 @@ describe('fit refuses', () => {
     ['a misspelt option', { batchsize: 3 }, 'ERR_ONELOGIT_UNKNOWN_OPTION', /unknown option 'batchsize'/],
     ['an option of a later version', { distil: {} }, 'ERR_ONELOGIT_UNKNOWN_OPTION', /unknown option 'distil'/],
     ['validation every 0 steps', { validateEverySteps: 0 }, 'ERR_ONELOGIT_RANGE', /validateEverySteps/],
+    ['validation now and then of nothing', { validateEverySteps: 5 }, 'ERR_ONELOGIT_ARGUMENT', /validation with validateEverySteps/],
     ['a checkpoint without a path', { checkpoint: { everySteps: 3 } }, 'ERR_ONELOGIT_ARGUMENT', /path of checkpoint/],
     ['a checkpoint that cannot be written', { checkpoint: { path: '/nowhere/checkpoint' } }, 'ERR_ONELOGIT_FILE', /\/nowhere\/checkpoint/],
     ['a checkpoint that is not there', { resumeFrom: '/nowhere/checkpoint' }, 'ERR_ONELOGIT_FILE', /\/nowhere\/checkpoint/],
