@@ -71,8 +71,9 @@ void load_state_dict(Model& model, std::span<const SafetensorsFile> files, std::
   transfers.reserve(tensors.size());
   for (const StateDictTensor& wanted : tensors) transfers.push_back(transfer_of(model, files, wanted));
   std::vector<float> values, turned;
-  for (const Transfer& transfer : transfers) run(transfer, model.backend(), values, turned);
+  // Before the first of them: a disk may fail between two.
   model.tensors_changed();
+  for (const Transfer& transfer : transfers) run(transfer, model.backend(), values, turned);
 }
 
 }  // namespace onelogit

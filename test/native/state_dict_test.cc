@@ -5,10 +5,13 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "backend/cpu/cpu_backend.h"
 #include "error.h"
+#include "scratch_directory.h"
 
 namespace onelogit {
 namespace {
@@ -157,6 +160,33 @@ TEST_CASE("state dict: what does not fit changes nothing") {
   for (const auto& [channels, pixels] :
        std::vector<std::pair<std::int64_t, std::int64_t>>{{3, 5}, {0, 6}, {6, -3}, {largest, 2}, {2, largest}, {37, 1}})
     refuses("ERR_ONELOGIT_TENSOR", with("fc.weight", "2,18", 36), {{"fc.weight", 0, channels, pixels}});
+}
+
+TEST_CASE("state dict: a file that ends while it is read leaves a model whose answers are those of its tensors") {
+  const test::ScratchDirectory directory;
+  const std::string path = directory / "weights.safetensors";
+  File bytes = whole_file();
+  bytes.parse();
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.bytes.data()), bytes.bytes.size());
+  CpuBackend backend;
+  Model model(small_network(), backend), other(small_network(), backend);
+  const std::vector<float> input(12, 1.0f);
+  const auto answer = [&](Model& asked) {
+    std::vector<float> logits(2);
+    asked.predict(input.data(), ExampleType::float32, 1, Output::logits, logits.data(), nullptr);
+    return logits;
+  };
+  const std::vector<float> before = answer(model);
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  std::filesystem::resize_file(path, bytes.bytes.size() - 4 * (36 + 2));  // without the dense layer
+  CHECK(code_of(model, file, whole) != "");
+  CHECK(values_of(model, 0) != values_of(other, 0));
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::vector<float> values = values_of(model, i);
+    upload_float32(backend, other.tensors()[i], 0, static_cast<std::int64_t>(values.size()), values.data());
+  }
+  CHECK(answer(model) == answer(other));
+  CHECK(answer(model) != before);
 }
 
 }  // namespace onelogit
