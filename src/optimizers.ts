@@ -68,14 +68,20 @@ function checkShare(value: unknown, what: string): number {
 // Kept in float32 by the native code: a number that float32 cannot hold would silently become infinite.
 const largest = 3.4e38;
 
+/** A finite number above 0 that is above 0 in float32 too: 0/0 would come of it otherwise. */
+function checkAboveZero(value: unknown, what: string, most: number): number {
+  const number = checkNumber(value, what, { least: 0, most, exclusive: true });
+  if (Math.fround(number) === 0)
+    throw rangeError('ERR_ONELOGIT_RANGE', `Expected a number that float32 tells from 0 for ${what} but received ${number}`);
+  return number;
+}
+
 function checkCommon(options: Record<string, unknown>, what: string, learningRate: unknown, weightDecay: number) {
   const { clipNorm } = options;
   return {
     learningRate: checkNumber(learningRate, `learningRate of ${what}`, { least: 0, most: largest }),
     weightDecay: checkNumber(options.weightDecay ?? weightDecay, `weightDecay of ${what}`, { least: 0, most: largest }),
-    ...(clipNorm === undefined
-      ? {}
-      : { clipNorm: checkNumber(clipNorm, `clipNorm of ${what}`, { least: 0, most: largest, exclusive: true }) }),
+    ...(clipNorm === undefined ? {} : { clipNorm: checkAboveZero(clipNorm, `clipNorm of ${what}`, largest) }),
   };
 }
 
@@ -104,18 +110,12 @@ function adamLike(name: 'adam' | 'adamW', options: AdamOptions | undefined, weig
   const what = `optimizers.${name}`;
   const checked = checkOptions(options, ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'clipNorm'], what);
   const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = checked;
-  const checkedEpsilon = checkNumber(epsilon, `epsilon of ${what}`, { least: 0, most: 1, exclusive: true });
-  if (Math.fround(checkedEpsilon) === 0)
-    throw rangeError(
-      'ERR_ONELOGIT_RANGE',
-      `Expected a number that float32 tells from 0 for epsilon of ${what} but received ${checkedEpsilon}`,
-    );
   return Object.freeze({
     name,
     ...checkCommon(checked, what, learningRate, weightDecay),
     beta1: checkShare(beta1, `beta1 of ${what}`),
     beta2: checkShare(beta2, `beta2 of ${what}`),
-    epsilon: checkedEpsilon,
+    epsilon: checkAboveZero(epsilon, `epsilon of ${what}`, 1),
   });
 }
 

@@ -84,6 +84,7 @@ test.each<[string, () => unknown]>([
   ['dropout of everything', () => layers.dropout(1)],
   ['negative dropout', () => layers.dropout(-0.1)],
   ['epsilon 0', () => layers.batchNorm({ epsilon: 0 })],
+  ['a clipNorm that float32 rounds to 0', () => optimizers.sgd({ learningRate: 1, clipNorm: 1e-50 })],
   ['an epsilon that float32 rounds to 0', () => optimizers.adam({ epsilon: 1e-50 })],
   ['infinite learning rate', () => optimizers.sgd({ learningRate: Infinity })],
   ['NaN learning rate', () => optimizers.adam({ learningRate: NaN })],
