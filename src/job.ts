@@ -23,7 +23,9 @@ export function orAborted<T>(reading: Promise<T>, sources: Sources, signal: Abor
       sources.abort(signal.reason);
       reject(new AbortError(`Expected ${what} to run but its signal was aborted before it began`, signal));
     };
-    signal.addEventListener('abort', abort, { once: true });
+    // The reader itself may have raised it.
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
     reading.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }

@@ -483,12 +483,13 @@ describe('a reader', () => {
       await expect(network().evaluate(dataset)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
-  test('that never gives its first example does not hold up an abort', async () => {
+  test.each(['the caller', 'the reader'])('that never gives its first example does not hold up an abort by %s', async (who) => {
     const controller = new AbortController();
     const model = network();
     let seen: AbortSignal | undefined;
     const read = (_: Int32Array, signal: AbortSignal) => {
       seen = signal;
+      if (who === 'the reader') controller.abort(new Error('enough'));
       return new Promise<never>(() => {});
     };
     const fitting = model.fit({ ...streamed(clouds()), read }, usual({ signal: controller.signal }));
