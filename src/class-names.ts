@@ -41,7 +41,8 @@ export function fromNativeNames({ bytes, offsets }: { bytes: Uint8Array; offsets
 
 /** All names. */
 export function decodeNames({ bytes, offsets }: EncodedNames): string[] {
-  const decoder = new TextDecoder();
+  // A name may begin with U+FEFF, which would otherwise be taken for a byte order mark and dropped.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   return Array.from({ length: offsets.length - 1 }, (_, index) =>
     decoder.decode(bytes.subarray(Number(offsets[index]), Number(offsets[index + 1]))),
   );

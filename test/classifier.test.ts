@@ -145,7 +145,7 @@ describe('scores', () => {
 describe('class names', () => {
   it('come from the training data, through files, and are null without', async () => {
     const named = Model.sequential({ inputShape: [2], layers: [layers.dense(3)] });
-    const classNames = ['naïve', '', '猫 😀'];
+    const classNames = ['\uFEFFnaïve', '', '猫 😀'];
     await named.fit(
       {
         inputs: floats(60, 1),
