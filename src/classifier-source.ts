@@ -1,4 +1,5 @@
 /** What a {@link SingleLogitClassifier} is made from: a model file, or a model in memory. */
+import { resolve } from 'node:path';
 import { type EncodedNames, nativeNames } from './class-names.js';
 import type { InputType } from './dataset.js';
 import type { Device } from './device.js';
@@ -22,7 +23,7 @@ export interface ClassifierParts {
 
 /** Where weights come from, now and later. */
 export interface ClassifierSource {
-  /** Of the file that was loaded; null for a model in memory. */
+  /** Of the file that was loaded, absolute, so that it stays the same whatever the working directory; null for a model in memory. */
   readonly path: string | null;
   /** Loads a file in place of the weights of a classifier that takes examples in memory of `inputType`. */
   reload(path: string, replaced: NativeHandle, inputType: InputType | null, requireThresholds: boolean): Promise<void>;
@@ -33,9 +34,10 @@ export interface ClassifierSource {
  * copy from.
  */
 export async function classifierFromFile(path: string, device: Device, keeping: NativeKeeping): Promise<ClassifierParts> {
+  const source = fileSource(resolve(path), device, keeping);
   return withModelFile(path, async (file) => {
     const { loading, metadata } = readClassifierFile(file, path, device, keeping);
-    return { native: await file.loadClassifier(loading), metadata, source: fileSource(path, device, keeping) };
+    return { native: await file.loadClassifier(loading), metadata, source };
   });
 }
 

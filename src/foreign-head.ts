@@ -1,6 +1,7 @@
 /**
  * A last layer trained elsewhere: a weight matrix (and a bias) in a safetensors file, alone or in one of several that an index names.
  */
+import { resolve } from 'node:path';
 import { checkOneOf, checkOptions, checkString } from './check.js';
 import { encodeNames } from './class-names.js';
 import { type ClassifierParts, type ClassifierSource, checkInputType, describe as described } from './classifier-source.js';
@@ -55,12 +56,13 @@ export async function foreignHead(path: unknown, options: unknown): Promise<Clas
     throw new OneLogitError('ERR_ONELOGIT_UNSUPPORTED', `Expected 'auto' or 'cpu' for device of ${what} but received 'cuda'`);
 
   const wanted: Wanted = { weight: weightName, bias: biasName, storage };
+  const absolutePath = resolve(checkedPath);
   const { head, classes, features } = await openHead(checkedPath, wanted);
   const classNames = checkClassNames(given.classNames, classes, `classNames of ${what}`);
   const names = classNames ? encodeNames(classNames) : null;
   const metadata = headMetadata(classes, features, wanted);
   const source: ClassifierSource = {
-    path: checkedPath,
+    path: absolutePath,
     reload: async (from, replaced, inputType, requireThresholds) => {
       if (requireThresholds)
         throw new OneLogitError(

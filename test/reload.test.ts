@@ -272,6 +272,20 @@ describe('reload', () => {
     expect(slc.score(input, 0)).toBe(1);
   });
 
+  it('reads the file that was loaded, whatever the working directory has become', async () => {
+    const before = process.cwd();
+    process.chdir(scratch.directory);
+    const loaded = await Promise.all([
+      SingleLogitClassifier.load('model.safetensors'),
+      SingleLogitClassifier.fromSafetensors('model.safetensors', { weight: '0.weight', bias: '0.bias' }),
+    ]).finally(() => process.chdir(before));
+    await replaceBy(2);
+    for (const slc of loaded) {
+      await slc.reload();
+      expect(slc.score(input, 0)).toBe(2);
+    }
+  });
+
   it('reads heads that were trained elsewhere again', async () => {
     const head = async (value: number, classes = 4) => {
       await constant(value, { classes }).save(at('head'));
