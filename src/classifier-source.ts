@@ -94,7 +94,8 @@ export async function classifierFromModel(state: ModelState, device: Device, sto
   return {
     native: await native.classifierOf(model, { ...keeping, ...description }),
     metadata,
-    source: fileSource(null, device, keeping),
+    // On the model's device: buffers of a pass are made once and used for all weights that come later.
+    source: fileSource(null, model.device, keeping),
   };
 }
 

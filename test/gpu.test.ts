@@ -1,10 +1,23 @@
 /** `device: 'cuda'` against `device: 'cpu'`. Each group is a phase of scripts/test-gpu.mjs; without a GPU all are skipped, and say so. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { datasets, type FitOptions, layers, linearLoss, lossAndGradient, losses, lossNames, Model, optimizers, zoo } from '../src/index.js';
+import {
+  datasets,
+  type FitOptions,
+  layers,
+  linearLoss,
+  lossAndGradient,
+  losses,
+  lossNames,
+  Model,
+  optimizers,
+  SingleLogitClassifier,
+  zoo,
+} from '../src/index.js';
 import { dataDirectory, mnistDirectory } from './helpers/data.js';
 import { distance, needsGpu, note } from './helpers/gpu.js';
 import { lossValue } from './helpers/loss-values.js';
 import { clouds, normal, uniform } from './helpers/problems.js';
+import { temporaryFile } from './helpers/temporary.js';
 
 beforeEach(needsGpu);
 
@@ -100,6 +113,21 @@ describe('gpu typescript', () => {
     const [measured, wanted] = [await gpu.evaluate(others), await cpu.evaluate(others)];
     expect(Math.abs(measured.accuracy - wanted.accuracy)).toBeLessThanOrEqual(0.01);
     expect(Math.abs(measured.misorderedPairs - wanted.misorderedPairs)).toBeLessThanOrEqual(0.01);
+  });
+
+  it('a classifier of a model on the CPU stays there, whatever is reloaded', async () => {
+    using scratch = temporaryFile('model.safetensors');
+    const slc = await SingleLogitClassifier.load(network('cpu'));
+    const other = network('cpu');
+    other.setTensor('4.bias', new Float32Array(5).fill(3));
+    await other.save(scratch.name);
+    await slc.reload(scratch.name);
+    // One set of weights: those of this file on the CPU.
+    const onCpu = await SingleLogitClassifier.load(scratch.name, { device: 'cpu' });
+    expect(slc.generation).toBe(onCpu.generation);
+    const example = Float32Array.from({ length: 16 }, uniform(5));
+    expect(slc.score(example, 1)).toBe(onCpu.score(example, 1));
+    expect((await SingleLogitClassifier.load(scratch.name)).generation).not.toBe(slc.generation);
   });
 });
 
