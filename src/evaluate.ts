@@ -4,7 +4,7 @@ import { decodeNames } from './class-names.js';
 import { checkDataset, type Dataset, inputKind } from './dataset.js';
 import { typeError } from './errors.js';
 import { checkSignal, runJob } from './job.js';
-import { idleNativeOf, type ModelState } from './model-state.js';
+import { idleNativeOf, type ModelState, namesOf } from './model-state.js';
 import type { NativeClassMetrics, NativeEvaluateJob, NativeRanking } from './native-model.js';
 import type { ReportOptions } from './report/report.js';
 import { Sources } from './source.js';
@@ -43,7 +43,7 @@ export interface EvaluationProgress {
 /** The ranking of all examples by the score of one class. The measures are null for a class without examples. */
 export interface ClassEvaluation {
   readonly class: number;
-  /** If the dataset or the model has names. */
+  /** If the model has names, or the dataset one for each of its classes. */
   readonly name?: string;
   /** Examples of the class. */
   readonly positives: number;
@@ -125,6 +125,7 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
   const signal = checkSignal(given.signal, what);
   const onProgress = checkCallback(given.onProgress, `onProgress of ${what}`);
   const loss = state.loss?.name ?? null;
+  const names = state.encodedNames ?? namesOf(checked, native.classes);
   // Now: what is missing should not be learnt after the work.
   const report =
     given.report === undefined
@@ -157,7 +158,7 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
       ...(result.atLeastFivePositives.classes > 0 ? rankingErrors(result.atLeastFivePositives) : noRankingErrors),
     },
     pooled: { negativesPerExample: negatives, negatives: result.pooled.negatives, ...rankingErrors(result.pooled) },
-    perClass: perClass(result.perClass, state.encodedNames ? decodeNames(state.encodedNames) : undefined),
+    perClass: perClass(result.perClass, names ? decodeNames(names) : undefined),
   };
   await report?.write(evaluation, result.details!, { state, native, seed });
   return evaluation;

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { subset } from '../src/data/subset.js';
 import type { AlsoCorrect } from '../src/dataset.js';
 import { layers } from '../src/layers/index.js';
+import { losses } from '../src/losses.js';
 import { Model } from '../src/model.js';
+import { optimizers } from '../src/optimizers.js';
 import { packageUrl, runModule } from './helpers/process.js';
 
 /** Deterministic numbers in [0, 1). */
@@ -122,6 +124,17 @@ describe('model.evaluate', () => {
     };
     for (const options of [{}, { negatives: 7, seed: 2 }, { scores: 'softmax' }] as const)
       expect(await model.evaluate(streamed, options)).toEqual(await model.evaluate(dataset, options));
+  });
+
+  it('calls classes by the names of the dataset where the model has none', async () => {
+    const data = { ...problem(20, 3), classNames: ['a', 'b', 'c'] };
+    const namesIn = async (model: Model, dataset: typeof data) => (await model.evaluate(dataset)).perClass.map(({ name }) => name);
+    expect(await namesIn(network(3), data)).toEqual(['a', 'b', 'c']);
+    // Names of some classes would leave the others without.
+    expect(await namesIn(network(4), data)).toEqual([undefined, undefined, undefined, undefined]);
+    const named = network(3);
+    await named.fit(data, { loss: losses.crossEntropy(), optimizer: optimizers.sgd({ learningRate: 0.1 }), steps: 1, batchSize: 4 });
+    expect(await namesIn(named, { ...data, classNames: ['x', 'y', 'z'] })).toEqual(['a', 'b', 'c']);
   });
 
   it('keeps what is also correct with the examples of a subset', async () => {
