@@ -1,4 +1,5 @@
 /** The index of a model that is kept in several safetensors files: `{ weight_map: { name: file } }`, the files beside the index. */
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { describe } from './check.js';
@@ -24,15 +25,18 @@ export interface SafetensorsIndex {
  */
 export async function readSafetensorsIndex(path: string): Promise<SafetensorsIndex> {
   let parsed: unknown;
-  const file = await open(path).catch((cause: unknown) => {
+  const unreadable = (cause: unknown): never => {
     throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a file that can be read at ${path} but received: ${(cause as Error).message}`, {
       cause,
     });
-  });
+  };
+  // Not waiting for what is no file, a FIFO without a writer say, which is refused below.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(unreadable);
   try {
-    const { size } = await file.stat();
-    if (size > largestIndex) throw formatError('an index of at most 64 MiB', path, `${size} bytes`);
-    parsed = JSON.parse(await file.readFile('utf8'));
+    const status = await file.stat();
+    if (!status.isFile()) unreadable(new Error(status.isDirectory() ? 'a directory' : 'something that is no regular file'));
+    if (status.size > largestIndex) throw formatError('an index of at most 64 MiB', path, `${status.size} bytes`);
+    parsed = JSON.parse(await file.readFile('utf8').catch(unreadable));
   } catch (cause) {
     if (cause instanceof SyntaxError) throw formatError('JSON', path, cause.message, cause);
     throw cause;

@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -109,9 +110,13 @@ describe('SingleLogitClassifier.fromSafetensors', () => {
     await refuse('null', /'weight_map'/);
     await refuse(JSON.stringify({ weight_map: {} }), /'w' in 'weight_map'/);
     await refuse(JSON.stringify({ weight_map: { __proto__: null, toString: 'x.safetensors' } }), /'w' in 'weight_map'/);
-    await expect(SingleLogitClassifier.fromSafetensors(join(directory, 'none.json'), { weight: 'w' })).rejects.toMatchObject({
-      code: 'ERR_ONELOGIT_FILE',
-    });
+    await mkdir(join(directory, 'directory.json'));
+    execFileSync('mkfifo', [join(directory, 'fifo.json')]);
+    await symlink('/dev/zero', join(directory, 'endless.json'));
+    for (const name of ['none', 'directory', 'fifo', 'endless'])
+      await expect(SingleLogitClassifier.fromSafetensors(join(directory, `${name}.json`), { weight: 'w' }), name).rejects.toMatchObject({
+        code: 'ERR_ONELOGIT_FILE',
+      });
   });
 
   it('refuses a file that was cut off', async () => {
