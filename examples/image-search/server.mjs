@@ -1,4 +1,5 @@
 // Searches several streams of images for the class that each browser asks for; README.md says how to use it.
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createApp } from './lib/app.mjs';
 import { openData } from './lib/data.mjs';
@@ -33,7 +34,7 @@ function options() {
       rate: { type: 'string', default: '500' },
       port: { type: 'string', default: '3000' },
       host: { type: 'string', default: '127.0.0.1' },
-      cache: { type: 'string', default: new URL('.cache', import.meta.url).pathname },
+      cache: { type: 'string', default: fileURLToPath(new URL('.cache', import.meta.url)) },
       help: { type: 'boolean', default: false },
     },
   });
