@@ -136,6 +136,33 @@ suite('installed without a compiler and without install scripts', () => {
     expect(other.node).toMatch(new RegExp(`^${name.slice('node-'.length)}\\.`));
     expect({ ...other, node: answers.node }).toEqual(answers);
   });
+
+  it.each(versions)('refuses arrays of float16, which Node-API may not know, under %s', async (name) => {
+    const program = `
+      import v8 from 'node:v8';
+      import vm from 'node:vm';
+      import { layers, Model, SingleLogitClassifier } from 'onelogit';
+      // There behind a flag; older versions have none.
+      if (process.versions.node.startsWith('22.')) v8.setFlagsFromString('--js-float16array');
+      const Float16 = vm.runInNewContext('globalThis.Float16Array');
+      const slc = await SingleLogitClassifier.load(Model.sequential({ inputShape: [64], layers: [layers.dense(10)] }));
+      const outcomes = new Set();
+      for (let i = 0; Float16 && i < 1000; i++) {
+        // So that a type which was not set is that of the array before.
+        slc.score(new Uint8Array(64), 1);
+        try {
+          slc.score(new Float16(64), 1);
+          outcomes.add('an answer');
+        } catch (error) {
+          outcomes.add(error.code);
+        }
+      }
+      console.log(JSON.stringify({ known: Float16 !== undefined, outcomes: [...outcomes] }));
+    `;
+    const node = join(runtimes!, 'node_modules', name, 'bin/node');
+    const known = name !== 'node-20';
+    expect(await installation.run(program, { node })).toEqual({ known, outcomes: known ? ['ERR_ONELOGIT_ARGUMENT'] : [] });
+  });
 });
 
 suite('installed with install scripts, without a compiler', () => {

@@ -36,7 +36,7 @@ template <class T>
 ArrayView<T> typed_array(const Napi::Value& value, napi_typedarray_type wanted, napi_typedarray_type also,
                          const char* name, const char* what) {
   if (!value.IsTypedArray()) reject(name, what, describe(value));
-  napi_typedarray_type type;
+  napi_typedarray_type type = unknown_type;
   std::size_t length;
   void* data;
   if (napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr) != napi_ok ||

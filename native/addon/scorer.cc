@@ -99,7 +99,7 @@ std::int64_t class_id(napi_env env, napi_value value, std::int64_t classes) {
 }
 
 bool example_view(napi_env env, napi_value value, ExampleView& view) {
-  napi_typedarray_type type;
+  napi_typedarray_type type = unknown_type;
   void* data = nullptr;
   if (napi_get_typedarray_info(env, value, &type, &view.length, &data, nullptr, nullptr) != napi_ok) return false;
   view.data = data;
@@ -149,7 +149,7 @@ bool score_examples(const ClassifierWeights& weights, const ExampleView& example
 namespace {
 
 bool typed_array(napi_env env, napi_value value, napi_typedarray_type wanted, void*& data, std::size_t& length) {
-  napi_typedarray_type type;
+  napi_typedarray_type type = unknown_type;
   return napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) == napi_ok && type == wanted;
 }
 
