@@ -126,7 +126,8 @@ export class SingleLogitClassifier {
   /**
    * Opens a file written by `model.save`, `slc.save` or a checkpoint, or takes a snapshot of a model.
    *
-   * The file may be replaced by rename while the classifier serves; it must not be overwritten in place, because `save` copies from it.
+   * The file may be replaced by rename while the classifier serves; it must not be overwritten in place, because `save` copies from it, and
+   * refuses then.
    *
    * @throws OneLogitError `ERR_ONELOGIT_FILE` or `ERR_ONELOGIT_FORMAT` naming the file; `ERR_ONELOGIT_BUSY` for a model being trained;
    * `ERR_ONELOGIT_STORAGE` for `memoryMap` with another `storage` than the file's
@@ -395,7 +396,7 @@ export class SingleLogitClassifier {
    * Writes model and thresholds as one safetensors file, atomically: a temporary file beside `path`, synced, then renamed. `Model.load` reads it
    * too. A checkpoint stays one.
    *
-   * @throws OneLogitError `ERR_ONELOGIT_FILE` with the system's reason
+   * @throws OneLogitError `ERR_ONELOGIT_FILE` with the system's reason, or because the file that this was loaded from was overwritten in place
    */
   async save(path: string): Promise<void> {
     this.#checkUse('save');

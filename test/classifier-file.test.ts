@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -22,6 +22,30 @@ beforeAll(async () => {
 });
 
 describe('save', () => {
+  it('refuses to copy from a file that was overwritten in place', async () => {
+    const network = (seed: number) =>
+      Model.sequential({ inputShape: [4], layers: [layers.dense(6), layers.relu(), layers.dense(3)], seed });
+    await network(1).save(file('served'));
+    await network(2).save(file('other'));
+    const classifier = await SingleLogitClassifier.load(file('served'));
+    await classifier.save(file('copy'));
+    const before = readFileSync(file('copy'));
+    writeFileSync(file('served'), readFileSync(file('other')));
+    utimesSync(file('served'), 1, 1); // clocks of file systems are coarse
+    await expect(classifier.save(file('copy'))).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_FILE',
+      message: expect.stringContaining('written to since'),
+    });
+    expect(readFileSync(file('copy'))).toEqual(before);
+    expect(readdirSync(scratch).filter((name) => name.includes('.tmp'))).toEqual([]);
+    // What it is asked for is in memory, and the new file is another one.
+    const input = new Float32Array(4).fill(1);
+    expect(classifier.score(input, 0)).toBe((await SingleLogitClassifier.load(file('copy'))).score(input, 0));
+    await classifier.reload();
+    await classifier.save(file('copy'));
+    expect(readFileSync(file('copy'))).toEqual(readFileSync(file('other')));
+  });
+
   it('keeps thresholds and everything else', async () => {
     await model.save(file('plain'));
     const before = await readSafetensorsHeader(file('plain'));

@@ -49,6 +49,10 @@ class SafetensorsFile {
   // `count` elements from element `first`.
   void read_float32(const TensorEntry& tensor, float* destination, std::int64_t first, std::int64_t count) const;
 
+  // Throws ERR_ONELOGIT_FILE if the file was written to since it was opened: what was read before and what is read now
+  // need not belong together.
+  void check_unchanged() const;
+
   // The file's pages in memory, read when they are touched and shared with everybody who maps the file. What is here
   // when the file is truncated in place later on raises SIGBUS when it is touched; replacing a file by rename is safe.
   // `whole`: read it all now. Throws ERR_ONELOGIT_FILE.
@@ -83,7 +87,8 @@ struct TensorToWrite {
   std::function<void(const std::function<void(const void*, std::size_t)>& sink)> produce;
 };
 
-// A tensor of a file as it is to be written into another one: the same bytes. The file must outlive the result.
+// A tensor of a file as it is to be written into another one: the same bytes, or ERR_ONELOGIT_FILE if the file was
+// written to meanwhile. The file must outlive the result.
 TensorToWrite copy_of_tensor(const SafetensorsFile& file, const TensorEntry& entry);
 
 // Atomic: a temporary file beside `path` (its name unique to process and call), fsync, rename, fsync of the directory;

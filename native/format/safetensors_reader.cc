@@ -177,6 +177,14 @@ void SafetensorsFile::read(const TensorEntry& tensor, void* destination, std::ui
   implementation_->read_at(implementation_->data_start + tensor.begin + offset, destination, bytes);
 }
 
+void SafetensorsFile::check_unchanged() const {
+  const int descriptor = implementation_->descriptor.get();
+  struct stat status;
+  if (descriptor >= 0 && (::fstat(descriptor, &status) != 0 || identity_of(status) != identity()))
+    fail_file("the file " + path() + " to stay as it was when it was opened",
+              "one that was written to since: replace files by rename, and open the new one");
+}
+
 std::shared_ptr<const SafetensorsFile::Mapping> SafetensorsFile::map(bool whole) const {
   const auto bytes = static_cast<std::size_t>(implementation_->data_start + implementation_->data_bytes);
   struct stat status;

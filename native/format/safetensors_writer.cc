@@ -42,6 +42,7 @@ TensorToWrite copy_of_tensor(const SafetensorsFile& file, const TensorEntry& ent
               file.read(entry, buffer.data(), done, count);
               sink(buffer.data(), static_cast<std::size_t>(count));
             }
+            file.check_unchanged();
           }};
 }
 
