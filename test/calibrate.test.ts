@@ -82,6 +82,18 @@ describe('calibrate', () => {
     expect(right).toBeGreaterThan(200);
   });
 
+  it('takes any recall above 0: of each class one logit is enough', async () => {
+    const few = { ...data, ...examplesOf(data, [0, 1, 2]) };
+    const thresholdsFor = async (recall: number) => {
+      const classifier = await SingleLogitClassifier.load(model);
+      await classifier.calibrate(few, { recall });
+      return classifier.thresholds!;
+    };
+    const expected = await thresholdsFor(1e-6);
+    expect(expected.every(Number.isFinite)).toBe(true);
+    for (const recall of [1e-10, Number.MIN_VALUE]) expect(await thresholdsFor(recall)).toEqual(expected);
+  });
+
   it('gives the same from a reader as from memory', async () => {
     const held = glyphs('test');
     const inMemory = await SingleLogitClassifier.load(model);

@@ -52,7 +52,8 @@ float filled_recall_threshold(std::span<const float> own, std::span<const float>
   for (std::int64_t j = 0; j <= n; ++j) {
     const double share =
         (recall * static_cast<double>(needed) - static_cast<double>(j)) / static_cast<double>(needed - n);
-    const std::int64_t from_pool = ceiling(share * static_cast<double>(pool));
+    // Without a hit of its own, at least one: a recall below 1e-9 is rounded to none.
+    const std::int64_t from_pool = std::max<std::int64_t>(ceiling(share * static_cast<double>(pool)), j == 0 ? 1 : 0);
     if (from_pool > pool) continue;
     const float by_own = j == 0 ? infinity : nth(own, j);
     const float by_pool = from_pool <= 0 ? infinity : nth(pooled, from_pool);
@@ -68,8 +69,9 @@ Calibration calibrate_recall(const TrueLogits& logits, std::int64_t classes, dou
   for (std::int64_t c = 0; c < classes; ++c) {
     const std::span<const float> own = logits.of(c);
     const auto n = static_cast<std::int64_t>(own.size());
-    const float threshold = below(n >= needed ? nth(own, ceiling(recall * static_cast<double>(n + 1)))
-                                              : filled_recall_threshold(own, logits.pooled, recall, needed));
+    const auto wanted = [&] { return std::clamp<std::int64_t>(ceiling(recall * static_cast<double>(n + 1)), 1, n); };
+    const float threshold =
+        below(n >= needed ? nth(own, wanted()) : filled_recall_threshold(own, logits.pooled, recall, needed));
     result.thresholds[c] = threshold;
     if (reaches_recall(count_at_least(own, threshold), n, recall)) ++result.meeting_target;
     if (n < needed) ++result.with_fallback;

@@ -182,6 +182,17 @@ TEST_CASE("calibration: precision thresholds follow the rules") {
     }
 }
 
+TEST_CASE("calibration: any recall above 0 wants one of the logits") {
+  const Data data = make_data(260, 16, 20, 1);
+  const auto thresholds_for = [&](double recall) {
+    return calibrate(data.matrix, data.features.data(), data.labels, {CalibrationMeasure::recall, recall}, nullptr)
+        .thresholds;
+  };
+  for (const double recall : {1e-10, 1e-300, std::numeric_limits<double>::denorm_min()})
+    CHECK(thresholds_for(recall) == thresholds_for(1e-6));
+  for (const float threshold : thresholds_for(1e-10)) CHECK(std::isfinite(threshold));
+}
+
 TEST_CASE("calibration: classes beyond one block, and more pooled logits than cuts") {
   const Data data = make_data(9000, 2100, 4, 8);
   const Calibration result =
