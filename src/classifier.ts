@@ -14,7 +14,7 @@ import {
 import { checkBoolean, checkOneOf, checkOptions, checkString, describe, typedArrayLength } from './check.js';
 import { decodeNames, fromNativeNames } from './class-names.js';
 import { type ClassifierParts, classifierFromFile, classifierFromModel } from './classifier-source.js';
-import { checkDataset, type Dataset, type Inputs, type InputType, inputKind } from './dataset.js';
+import { type AlsoCorrect, checkDataset, type Dataset, type Inputs, type InputType, inputKind } from './dataset.js';
 import { checkDevice, type Device } from './device.js';
 import { OneLogitError, rangeError, typeError } from './errors.js';
 import { type ForeignHeadOptions, foreignHead } from './foreign-head.js';
@@ -295,10 +295,10 @@ export class SingleLogitClassifier {
    * those of all classes together, so that its threshold moves towards the pooled one the fewer it has.
    *
    * Runs off the event loop. For `recall` only the logits of the true classes are computed; for `precision` all n × k, by blocks.
-   * Memory: n × features float32.
+   * Memory: n × features float32. A class in `alsoCorrect` of the dataset is neither a right nor a false match of its example.
    *
    * @throws TypeError or RangeError naming the option; OneLogitError `ERR_ONELOGIT_NOT_FINITE` for logits that are not finite,
-   * `ERR_ONELOGIT_RELOADED` if the weights were replaced meanwhile; `AbortError`
+   * `ERR_ONELOGIT_RELOADED` if the weights were replaced meanwhile; RangeError `ERR_ONELOGIT_ALSO_CORRECT`; `AbortError`
    */
   async calibrate(dataset: Dataset, options: CalibrateOptions): Promise<Calibration> {
     const what = 'calibrate';
@@ -319,7 +319,7 @@ export class SingleLogitClassifier {
 
   /**
    * What the thresholds do on labelled examples that they were not chosen on: the test part, say. All n × k logits are computed, by blocks, off
-   * the event loop.
+   * the event loop. A class in `alsoCorrect` of the dataset is neither a right nor a false match of its example.
    *
    * @param options the recall or precision that a class should reach to be counted in `classesMeetingTarget`; default: none
    * @throws as {@link SingleLogitClassifier.calibrate}; OneLogitError `ERR_ONELOGIT_NOT_CALIBRATED` without thresholds
@@ -459,13 +459,15 @@ export class SingleLogitClassifier {
     dataset: Dataset,
     what: string,
     signal: AbortSignal | undefined,
-    start: (native: NativeClassifier, source: NativeSource) => NativeJob<T>,
+    start: (native: NativeClassifier, source: NativeSource & { alsoCorrect?: AlsoCorrect }) => NativeJob<T>,
   ): Promise<T> {
     const { native, metadata } = this.#parts;
     const { inputShape } = metadata;
     const checked = checkDataset(dataset, 'dataset', { inputShape, classes: this.classes, kind: this.#owner.kind });
     const sources = new Sources(this.#owner.kind);
-    return runJob(() => start(native, sources.native(checked, 'dataset')), sources, signal, what);
+    const { alsoCorrect } = checked;
+    const nativeSource = () => ({ ...sources.native(checked, 'dataset'), ...(alsoCorrect ? { alsoCorrect } : {}) });
+    return runJob(() => start(native, nativeSource()), sources, signal, what);
   }
 
   #startMatching(): void {

@@ -35,7 +35,7 @@ export interface InMemoryDataset {
   classNames?: string[];
   /** Number of examples. */
   length: number;
-  /** Right classes besides the labels: neither right nor wrong in evaluation ("filtered"). */
+  /** Right classes besides the labels: neither right nor wrong in evaluation and calibration ("filtered"). */
   alsoCorrect?: AlsoCorrect;
 }
 

@@ -2,7 +2,7 @@
  * What native/addon/scorer.cc and classifier.cc export. The functions that answer at once return undefined for anything wrong, and after
  * `dispose`; src/classifier.ts finds out what it was.
  */
-import type { Inputs } from './dataset.js';
+import type { AlsoCorrect, Inputs } from './dataset.js';
 import type { NativeComposedFile, NativeJob, NativeModel, NativeModelSpec, NativeNames, NativeSource } from './native-model.js';
 import type { Preprocessing } from './preprocessing.js';
 
@@ -78,9 +78,14 @@ export interface NativeClassifier {
   scoreBatchAsync(inputs: Inputs, classId: number): Promise<Float32Array>;
   bindAsync(input: Inputs): Promise<NativeBound>;
   /** The thresholds are in use when it is done. `record` is kept with them. */
-  calibrate(source: NativeSource, measure: 'recall' | 'precision', value: number, record: string): NativeJob<NativeCalibration>;
+  calibrate(
+    source: NativeSource & { alsoCorrect?: AlsoCorrect },
+    measure: 'recall' | 'precision',
+    value: number,
+    record: string,
+  ): NativeJob<NativeCalibration>;
   evaluateThresholds(
-    source: NativeSource,
+    source: NativeSource & { alsoCorrect?: AlsoCorrect },
     measure: 'recall' | 'precision' | undefined,
     value: number | undefined,
   ): NativeJob<NativeThresholdReport>;

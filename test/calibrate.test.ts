@@ -94,6 +94,39 @@ describe('calibrate', () => {
     for (const recall of [1e-10, Number.MIN_VALUE]) expect(await thresholdsFor(recall)).toEqual(expected);
   });
 
+  it('counts what is also correct neither as right nor as false', async () => {
+    const held = glyphs('test');
+    // Whatever reaches the highest score without being the label.
+    const first = new Int32Array(held.length + 1);
+    const classes: number[] = [];
+    for (let i = 0; i < held.length; i++) {
+      const scores = slc.scoreMany(exampleOf(held, i), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+      scores[held.labels[i]!] = -Infinity;
+      classes.push(scores.indexOf(Math.max(...scores)));
+      first[i + 1] = classes.length;
+    }
+    const filtered = { ...held, alsoCorrect: { first, classes: Int32Array.from(classes) } };
+    const strict = await SingleLogitClassifier.load(model);
+    await strict.calibrate(held, { precision: 0.99 });
+    const lenient = await SingleLogitClassifier.load(model);
+    const { classesMeetingTarget } = await lenient.calibrate(filtered, { precision: 0.99 });
+    expect(classesMeetingTarget).toBe(10);
+    const reports = [await lenient.evaluateThresholds(held), await lenient.evaluateThresholds(filtered)];
+    let [right, wrong] = [0, 0];
+    for (let i = 0; i < held.length; i++)
+      for (let c = 0; c < 10; c++) {
+        if (!lenient.matches(exampleOf(held, i), c)) continue;
+        if (held.labels[i] === c) right++;
+        else if (classes[i] !== c) wrong++;
+      }
+    expect(reports[1]).toMatchObject({ precision: right / (right + wrong), recall: right / held.length });
+    expect(reports[0]!.precision).toBeLessThan(reports[1]!.precision!);
+    // More of them are found, because less is in the way.
+    expect(reports[1]!.recall).toBeGreaterThan((await strict.evaluateThresholds(held)).recall);
+    first[2] = 0;
+    await expect(lenient.calibrate(filtered, { precision: 0.9 })).rejects.toMatchObject({ code: 'ERR_ONELOGIT_ALSO_CORRECT' });
+  });
+
   it('gives the same from a reader as from memory', async () => {
     const held = glyphs('test');
     const inMemory = await SingleLogitClassifier.load(model);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "addon/classifier.h"
 #include "addon/dataset.h"
@@ -94,35 +95,38 @@ Napi::Value calibrate_job(const Napi::CallbackInfo& info, const std::shared_ptr<
   const auto generation = generation_of(*scorer, what);
   Sources sources;
   auto source = source_of(sources, info[0], *generation->weights);
+  auto also_correct = also_correct_from_javascript(info[0].ToObject().Get("alsoCorrect"));
   const CalibrationTarget target = target_of(info[1], info[2], what).value();
   auto record = std::make_shared<CalibrationRecord>();
   record->target = info[3].ToString().Utf8Value();
   std::vector<Napi::ObjectReference> keep;
   keep.push_back(Napi::Persistent(owner_of(info.Env(), *scorer)));
   return job_to_javascript(
-      info.Env(), start_job(
-                      info.Env(),
-                      [generation, source, target, record, what, scorer = scorer.get()](Job& job) mutable -> Finish {
-                        const ClassifierWeights& weights = *generation->weights;
-                        const Labelled labelled = read_features(weights.trunk(), *source, what, job.cancelled);
-                        source.reset();
-                        auto result = std::make_shared<Calibration>(calibrate(
-                            weights.matrix(), labelled.features.data(), labelled.labels, target, &job.cancelled));
-                        if (result->thresholds.empty()) throw_cancelled(what);
-                        record->examples.resize(static_cast<std::size_t>(weights.matrix().classes()));
-                        for (const std::int32_t label : labelled.labels) ++record->examples[label];
-                        return [result, record, generation, scorer](Napi::Env env) {
-                          // Nobody can ask a classifier that was disposed of meanwhile.
-                          if (!scorer->ready()) return calibration_to_javascript(env, *result);
-                          if (scorer->now->generation != generation)
-                            throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOADED",
-                                        "Expected the same weights at the end of calibrate as at its beginning but "
-                                        "received others by reload: calibrate again");
-                          scorer->now->use(std::move(result->thresholds), std::move(*record));
-                          return calibration_to_javascript(env, *result);
-                        };
-                      },
-                      sources.wake(), std::move(keep)));
+      info.Env(),
+      start_job(
+          info.Env(),
+          [generation, source, also_correct = std::move(also_correct), target, record, what,
+           scorer = scorer.get()](Job& job) mutable -> Finish {
+            const ClassifierWeights& weights = *generation->weights;
+            const Labelled labelled = read_features(weights.trunk(), *source, what, job.cancelled);
+            source.reset();
+            auto result = std::make_shared<Calibration>(calibrate(
+                weights.matrix(), labelled.features.data(), labelled.labels, target, &job.cancelled, also_correct));
+            if (result->thresholds.empty()) throw_cancelled(what);
+            record->examples.resize(static_cast<std::size_t>(weights.matrix().classes()));
+            for (const std::int32_t label : labelled.labels) ++record->examples[label];
+            return [result, record, generation, scorer](Napi::Env env) {
+              // Nobody can ask a classifier that was disposed of meanwhile.
+              if (!scorer->ready()) return calibration_to_javascript(env, *result);
+              if (scorer->now->generation != generation)
+                throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOADED",
+                            "Expected the same weights at the end of calibrate as at its beginning but "
+                            "received others by reload: calibrate again");
+              scorer->now->use(std::move(result->thresholds), std::move(*record));
+              return calibration_to_javascript(env, *result);
+            };
+          },
+          sources.wake(), std::move(keep)));
 }
 
 Napi::Value evaluate_thresholds_job(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
@@ -134,17 +138,18 @@ Napi::Value evaluate_thresholds_job(const Napi::CallbackInfo& info, const std::s
                 std::string("Expected a calibrated classifier for ") + what + " but received one without thresholds");
   Sources sources;
   auto source = source_of(sources, info[0], *generation->weights);
+  auto also_correct = also_correct_from_javascript(info[0].ToObject().Get("alsoCorrect"));
   return job_to_javascript(info.Env(),
                            start_job(
                                info.Env(),
-                               [generation, source, thresholds, target = target_of(info[1], info[2], what),
-                                what](Job& job) mutable -> Finish {
+                               [generation, source, also_correct = std::move(also_correct), thresholds,
+                                target = target_of(info[1], info[2], what), what](Job& job) mutable -> Finish {
                                  const ClassifierWeights& weights = *generation->weights;
                                  const Labelled labelled = read_features(weights.trunk(), *source, what, job.cancelled);
                                  source.reset();
                                  const std::optional<ThresholdReport> report =
                                      evaluate_thresholds(weights.matrix(), labelled.features.data(), labelled.labels,
-                                                         *thresholds, target, &job.cancelled);
+                                                         *thresholds, target, &job.cancelled, also_correct);
                                  if (!report) throw_cancelled(what);
                                  return [report = *report](Napi::Env env) { return report_to_javascript(env, report); };
                                },

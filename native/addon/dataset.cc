@@ -96,6 +96,14 @@ ExampleCopy copy_examples(const Napi::Value& value, const std::string& what) {
   return copy;
 }
 
+AlsoCorrect also_correct_from_javascript(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  const Napi::Object object = value.ToObject();
+  const auto first = int32_array(object.Get("first"), "first of alsoCorrect");
+  const auto classes = int32_array(object.Get("classes"), "classes of alsoCorrect");
+  return {{first.data, first.data + first.length}, {classes.data, classes.data + classes.length}};
+}
+
 // Asks JavaScript for examples and waits on another thread until they are delivered.
 class Sources::Reader final : public ExampleSource {
  public:

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "addon/addon.h"
+#include "metrics/also_correct.h"
 #include "train/trainer.h"
 
 namespace onelogit::addon {
@@ -20,6 +21,9 @@ struct ExampleCopy {
   std::int64_t elements = 0;
 };
 ExampleCopy copy_examples(const Napi::Value& value, const std::string& what);
+
+// { first, classes }, copied, not checked; undefined: none.
+AlsoCorrect also_correct_from_javascript(const Napi::Value& value);
 
 // Sources of one job, and how to unblock a thread that waits for one.
 class Sources {

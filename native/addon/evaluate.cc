@@ -53,15 +53,6 @@ Embedded embed(Model& model, ExampleSource& source, const std::atomic<bool>& sto
   return result;
 }
 
-// { first, classes }, copied; undefined: none.
-AlsoCorrect also_correct_from_javascript(const Napi::Value& value) {
-  if (value.IsUndefined()) return {};
-  const Napi::Object object = value.ToObject();
-  const auto first = int32_array(object.Get("first"), "first of alsoCorrect");
-  const auto classes = int32_array(object.Get("classes"), "classes of alsoCorrect");
-  return {{first.data, first.data + first.length}, {classes.data, classes.data + classes.length}};
-}
-
 Napi::Float64Array column(Napi::Env env, const EvaluationResult& result, double (*value)(const ClassMetrics&)) {
   Napi::Float64Array array = Napi::Float64Array::New(env, result.per_class.size());
   for (std::size_t i = 0; i < result.per_class.size(); ++i) array[i] = value(result.per_class[i]);

@@ -32,6 +32,7 @@
 #include <vector>
 
 #include "head/class_matrix.h"
+#include "metrics/also_correct.h"
 
 namespace onelogit {
 
@@ -53,10 +54,12 @@ struct Calibration {
 std::int64_t calibration_positives_needed(double value);
 
 // features n×d, labels n in [0, classes). For recall only the n true logits are computed; for precision all n·k, by
-// blocks, and those of classes with fewer than N positives twice. Throws ERR_ONELOGIT_NOT_FINITE if a true logit is not
-// finite or another is NaN, ERR_ONELOGIT_NO_POSITIVES if n is 0. No thresholds when `cancelled` (which may be null).
+// blocks, and those of classes with fewer than N positives twice. A class in `also_correct` is neither a true nor a
+// false positive of its example. Throws ERR_ONELOGIT_NOT_FINITE if a true logit is not finite or another is NaN,
+// ERR_ONELOGIT_NO_POSITIVES if n is 0, ERR_ONELOGIT_ALSO_CORRECT. No thresholds when `cancelled` (which may be null).
 Calibration calibrate(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
-                      const CalibrationTarget& target, const std::atomic<bool>* cancelled);
+                      const CalibrationTarget& target, const std::atomic<bool>* cancelled,
+                      const AlsoCorrect& also_correct = {});
 
 // What thresholds do on examples that they were not chosen on.
 struct ThresholdReport {
@@ -73,6 +76,7 @@ std::optional<ThresholdReport> evaluate_thresholds(const ClassMatrix& matrix, co
                                                    std::span<const std::int32_t> labels,
                                                    std::span<const float> thresholds,
                                                    const std::optional<CalibrationTarget>& target,
-                                                   const std::atomic<bool>* cancelled);
+                                                   const std::atomic<bool>* cancelled,
+                                                   const AlsoCorrect& also_correct = {});
 
 }  // namespace onelogit

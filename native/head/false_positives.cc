@@ -24,8 +24,8 @@ void accumulate(std::int64_t* counts, std::int64_t n) {
 }  // namespace
 
 bool count_false_positives(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
-                           const ClassThresholds& thresholds, std::span<const float> pooled,
-                           const std::atomic<bool>* cancelled, FalsePositives& result) {
+                           const AlsoCorrect& also_correct, const ClassThresholds& thresholds,
+                           std::span<const float> pooled, const std::atomic<bool>* cancelled, FalsePositives& result) {
   const auto n = static_cast<std::int64_t>(labels.size());
   const std::int64_t d = matrix.features(), k = matrix.classes();
   const int slices = thread_count();
@@ -52,11 +52,17 @@ bool count_false_positives(const ClassMatrix& matrix, const float* features, std
         bool nan = false;
         for (std::int64_t i = 0; i < m; ++i) {
           const std::int64_t label = labels[static_cast<std::size_t>(first_example + i)];
+          const std::span<const std::int32_t> excluded = also_correct.of(first_example + i);
+          auto next_excluded = std::lower_bound(excluded.begin(), excluded.end(), first_class + begin);
           for (std::int64_t j = begin; j < end; ++j) {
             const std::int64_t c = first_class + j;
             if (c == label) continue;
             const float z = logits[static_cast<std::size_t>(i * block + j)] + matrix.bias(c);
             nan |= !(z == z);
+            if (next_excluded != excluded.end() && *next_excluded == c) {
+              ++next_excluded;
+              continue;
+            }
             const std::int64_t from = thresholds.first[c], to = thresholds.first[c + 1];
             // Most false logits are below every threshold.
             if (from < to && z >= thresholds.values[to - 1])

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "head/class_matrix.h"
+#include "metrics/also_correct.h"
 
 namespace onelogit {
 
@@ -21,10 +22,11 @@ struct FalsePositives {
   std::vector<std::int64_t> pooled;  // for each of the pooled thresholds: false logits of any class that are ≥ it
 };
 
-// features n×d, `pooled` descending. Classes without a threshold are skipped if `pooled` is empty. Workspace: a few
-// megabytes. False when cancelled. Throws ERR_ONELOGIT_NOT_FINITE if a logit is NaN.
+// features n×d, `pooled` descending; `also_correct` is checked, and its classes are not counted for their examples.
+// Classes without a threshold are skipped if `pooled` is empty. Workspace: a few megabytes. False when cancelled.
+// Throws ERR_ONELOGIT_NOT_FINITE if a logit is NaN.
 bool count_false_positives(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
-                           const ClassThresholds& thresholds, std::span<const float> pooled,
-                           const std::atomic<bool>* cancelled, FalsePositives& result);
+                           const AlsoCorrect& also_correct, const ClassThresholds& thresholds,
+                           std::span<const float> pooled, const std::atomic<bool>* cancelled, FalsePositives& result);
 
 }  // namespace onelogit

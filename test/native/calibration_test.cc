@@ -18,6 +18,7 @@ struct Data {
   ClassMatrix matrix;
   std::vector<float> features;
   std::vector<std::int32_t> labels;
+  AlsoCorrect also_correct{};
   std::int64_t n() const { return static_cast<std::int64_t>(labels.size()); }
   float logit(std::int64_t i, std::int64_t c) const { return matrix.score(features.data() + i * matrix.features(), c); }
 };
@@ -45,6 +46,16 @@ Data make_data(std::int64_t n, std::int64_t k, std::int64_t d, std::uint32_t see
   return data;
 }
 
+// Every fifth pair of an example and a wrong class is right, too.
+void make_some_also_correct(Data& data) {
+  data.also_correct.first.push_back(0);
+  for (std::int64_t i = 0; i < data.n(); ++i) {
+    for (std::int32_t c = 0; c < data.matrix.classes(); ++c)
+      if ((i + c) % 5 == 0 && c != data.labels[static_cast<std::size_t>(i)]) data.also_correct.classes.push_back(c);
+    data.also_correct.first.push_back(static_cast<std::int32_t>(data.also_correct.classes.size()));
+  }
+}
+
 double lowered(double logit) { return logit - 1e-5 * (1.0 + std::abs(logit)); }
 
 // Counts over all examples, one by one.
@@ -58,7 +69,8 @@ Counts counts_of(const Data& data, std::int64_t c, double threshold) {
                matched = static_cast<double>(data.logit(i, c)) >= threshold;
     counts.positives += own;
     counts.true_positives += own && matched;
-    counts.false_positives += !own && matched;
+    const auto right = data.also_correct.of(i);
+    counts.false_positives += !own && matched && std::find(right.begin(), right.end(), c) == right.end();
   }
   return counts;
 }
@@ -163,10 +175,11 @@ TEST_CASE("calibration: precision thresholds follow the rules") {
   for (const std::uint32_t seed : {1u, 2u, 3u})
     for (const double precision : {0.3, 0.5, 0.9}) {
       CAPTURE(precision);
-      const Data data = make_data(seed == 3 ? 40 : 300, 14, 12, seed);
+      Data data = make_data(seed == 3 ? 40 : 300, 14, 12, seed);
+      if (seed != 1) make_some_also_correct(data);
       const double needed = static_cast<double>(calibration_positives_needed(precision));
       const Calibration result = calibrate(data.matrix, data.features.data(), data.labels,
-                                           {CalibrationMeasure::precision, precision}, nullptr);
+                                           {CalibrationMeasure::precision, precision}, nullptr, data.also_correct);
       std::int64_t meeting = 0, fallback = 0;
       for (std::int64_t c = 0; c < 14; ++c) {
         CAPTURE(c);
@@ -194,9 +207,10 @@ TEST_CASE("calibration: any recall above 0 wants one of the logits") {
 }
 
 TEST_CASE("calibration: classes beyond one block, and more pooled logits than cuts") {
-  const Data data = make_data(9000, 2100, 4, 8);
-  const Calibration result =
-      calibrate(data.matrix, data.features.data(), data.labels, {CalibrationMeasure::precision, 0.6}, nullptr);
+  Data data = make_data(9000, 2100, 4, 8);
+  make_some_also_correct(data);
+  const Calibration result = calibrate(data.matrix, data.features.data(), data.labels,
+                                       {CalibrationMeasure::precision, 0.6}, nullptr, data.also_correct);
   // A few classes in full, on either side of the block's end.
   for (const std::int64_t c : {0, 700, 1022, 1023, 1024, 2058}) {
     CAPTURE(c);
@@ -272,7 +286,7 @@ TEST_CASE("calibration: what cannot be calibrated") {
   Data data = logits_only(3);
   const auto code = [&](CalibrationMeasure measure) {
     try {
-      calibrate(data.matrix, data.features.data(), data.labels, {measure, 0.9}, nullptr);
+      calibrate(data.matrix, data.features.data(), data.labels, {measure, 0.9}, nullptr, data.also_correct);
     } catch (const Error& error) {
       return error.code();
     }
@@ -292,6 +306,9 @@ TEST_CASE("calibration: what cannot be calibrated") {
   CHECK(code(CalibrationMeasure::recall) == "");
   CHECK(code(CalibrationMeasure::precision) == "ERR_ONELOGIT_NOT_FINITE");
   data.matrix.set_rows(2, 1, &one);
+  CHECK(code(CalibrationMeasure::precision) == "");
+  data.also_correct = {{0, 1}, {1}};  // its label
+  CHECK(code(CalibrationMeasure::precision) == "ERR_ONELOGIT_ALSO_CORRECT");
   const std::atomic<bool> cancelled{true};
   CHECK(calibrate(data.matrix, data.features.data(), data.labels, {CalibrationMeasure::precision, 0.9}, &cancelled)
             .thresholds.empty());
@@ -304,12 +321,13 @@ TEST_CASE("thresholds on other examples: counts, rates and classes that reach a 
   std::mt19937 random(9);
   std::normal_distribution<float> normal;
   for (float& feature : held.features) feature += 0.3f * normal(random);
+  make_some_also_correct(held);
   for (const CalibrationTarget target :
        {CalibrationTarget{CalibrationMeasure::recall, 0.8}, CalibrationTarget{CalibrationMeasure::precision, 0.6}}) {
     const std::vector<float> thresholds =
         calibrate(chosen.matrix, chosen.features.data(), chosen.labels, target, nullptr).thresholds;
-    const auto report =
-        evaluate_thresholds(held.matrix, held.features.data(), held.labels, thresholds, target, nullptr);
+    const auto report = evaluate_thresholds(held.matrix, held.features.data(), held.labels, thresholds, target, nullptr,
+                                            held.also_correct);
     REQUIRE(report);
     ThresholdReport expected;
     for (std::int64_t c = 0; c < 21; ++c) {
