@@ -257,7 +257,10 @@ export class SingleLogitClassifier {
     throw unexplained('scoreBatch');
   }
 
-  /** {@link SingleLogitClassifier.scoreBatch} off the event loop. `inputs` are copied before this returns, `out` is written at the end. */
+  /**
+   * {@link SingleLogitClassifier.scoreBatch} off the event loop. `inputs` are copied before this returns, `out` is written at the end. So many
+   * calls compute at once as there are threads (`backendInfo().cpu.threads`); more wait for their turn.
+   */
   async scoreBatchAsync(inputs: Inputs, classId: number, out?: Float32Array): Promise<Float32Array> {
     const what = 'scoreBatchAsync';
     this.#checkUse(what);
@@ -279,7 +282,7 @@ export class SingleLogitClassifier {
     throw unexplained('bind');
   }
 
-  /** {@link SingleLogitClassifier.bind} off the event loop. `input` is copied before this returns. */
+  /** {@link SingleLogitClassifier.bind} off the event loop, in turns as `scoreBatchAsync`. `input` is copied before this returns. */
   async bindAsync(input: Inputs): Promise<BoundInput> {
     this.#checkUse('bindAsync');
     return new BoundInput(await this.#parts.native.bindAsync(checkExample(input, this.#owner, 'bindAsync')), this.#owner);

@@ -233,7 +233,8 @@ export class Model {
 
   /**
    * The logits of examples, n × classes, row-major. `inputs` holds n × the product of `inputShape` elements in the raw units of the training
-   * data; they are copied before this returns.
+   * data; they are copied before this returns. So many calls compute at once as there are threads (`backendInfo().cpu.threads`); more wait
+   * for their turn.
    */
   async predict(inputs: Inputs): Promise<Float32Array> {
     return this.#run(inputs, 'logits', 'model.predict');

@@ -40,6 +40,44 @@ async function expectCleanExit(body: string, flags: string[] = []): Promise<stri
 // The sanitizers make a worker several times slower.
 const rounds = process.env.ONELOGIT_SANITIZED ? 20 : 100;
 
+test.skipIf(process.env.ONELOGIT_SANITIZED)('sixty calls at once take the memory of as many as there are threads', async () => {
+  const { threads, peaks } = JSON.parse(
+    await expectCleanExit(`
+    const { readFileSync } = await import('node:fs');
+    const { backendInfo, layers, Model } = await import('${packageUrl}');
+    // A pass takes 16 MiB in the layers, and its features as much again.
+    const wide = Model.sequential({ inputShape: [1], layers: [layers.dense(2 ** 22), layers.relu(), layers.dense(1)] });
+    const slc = await SingleLogitClassifier.load(wide);
+    await wide.predict(new Float32Array(1));
+    const peak = () => Number(/VmHWM:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
+    const one = new Float32Array(1);
+    await slc.scoreBatchAsync(one, 0);
+    const before = peak();
+    await Promise.all(Array.from({ length: 60 }, (_, i) => (i % 2 ? slc.scoreBatchAsync(one, 0) : wide.predict(one))));
+    console.log(JSON.stringify({ threads: backendInfo().cpu.threads, peaks: [before, peak()] }));`),
+  );
+  // Twice over and a little more: threads keep some of what they gave back. All at once would be 1920 MiB.
+  expect(peaks[1] - peaks[0]).toBeLessThan((2 * threads + 8) * 32);
+});
+
+test('the process and its workers end while calls wait for their turn', async () => {
+  await expectCleanExit(`
+    for (let round = 0; round < 5; round++) {
+      const worker = inWorker(\`
+        const slc = await load();
+        for (let i = 0; i < 100; i++) i % 2 ? slc.scoreBatchAsync(data.inputs, 7) : slc.bindAsync(input);
+        parentPort.postMessage(0);\`);
+      await once(worker, 'message');
+      await worker.terminate();
+    }
+    const slc = await load();
+    for (let i = 0; i < 100; i++) slc.scoreBatchAsync(data.inputs, 7);
+    const results = await Promise.all(Array.from({ length: 20 }, () => slc.scoreBatchAsync(input, 3)));
+    if (results.some(([logit]) => logit !== slc.score(input, 3))) throw new Error('another logit');
+    for (let i = 0; i < 100; i++) slc.scoreBatchAsync(data.inputs, 7);
+    process.exit(0);`);
+});
+
 test(`workers are terminated while they score and others reload, ${rounds} times`, async () => {
   await expectCleanExit(`
     const { copyFile } = await import('node:fs/promises');

@@ -12,6 +12,7 @@
 #include "addon/composed_files.h"
 #include "addon/model.h"
 #include "addon/scorer.h"
+#include "addon/turns.h"
 
 namespace onelogit::addon {
 namespace {
@@ -54,14 +55,17 @@ Napi::Value score_batch_async(const Napi::CallbackInfo& info, const std::shared_
   if (c < 0)
     throw Error(ErrorKind::range, "ERR_ONELOGIT_RANGE",
                 std::string("Expected a class for ") + what + " but received something else");
-  return start_job(info.Env(),
-                   [weights, examples, c, what](Job& job) -> Finish {
-                     auto logits = std::make_shared<std::vector<float>>(static_cast<std::size_t>(examples->count));
-                     if (!score_examples(*weights, {examples->bytes.data(), examples->bytes.size(), examples->type},
-                                         examples->count, c, logits->data(), &job.cancelled))
-                       throw_cancelled(what);
-                     return [logits](Napi::Env env) -> Napi::Value { return float32_to_javascript(env, *logits); };
-                   })
+  return start_job(
+             info.Env(),
+             [weights, examples, c, what](Job& job) -> Finish {
+               const Turn turn(job, what);
+               auto logits = std::make_shared<std::vector<float>>(static_cast<std::size_t>(examples->count));
+               if (!score_examples(*weights, {examples->bytes.data(), examples->bytes.size(), examples->type},
+                                   examples->count, c, logits->data(), &job.cancelled))
+                 throw_cancelled(what);
+               return [logits](Napi::Env env) -> Napi::Value { return float32_to_javascript(env, *logits); };
+             },
+             wake_turns)
       .promise;
 }
 
@@ -81,6 +85,7 @@ Napi::Value bind_async(const Napi::CallbackInfo& info, const std::shared_ptr<Sco
              // `keep` holds the scorer. What is captured here is released on the job's thread, where a Scorer must not
              // end.
              [generation, examples, scored, what](Job& job) -> Finish {
+               const Turn turn(job, what);
                const Trunk& trunk = generation->weights->trunk();
                auto features = std::make_shared<std::vector<float>>(static_cast<std::size_t>(trunk.feature_size()));
                Trunk::Scratch scratch;
@@ -92,7 +97,7 @@ Napi::Value bind_async(const Napi::CallbackInfo& info, const std::shared_ptr<Sco
                  return Napi::Value(env, bound_function(env, scored, features->data()));
                };
              },
-             {}, std::move(keep))
+             wake_turns, std::move(keep))
       .promise;
 }
 

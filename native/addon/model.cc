@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "addon/dataset.h"
+#include "addon/turns.h"
 
 namespace onelogit::addon {
 namespace {
@@ -175,7 +176,8 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
   Napi::Value predict(const Napi::CallbackInfo& info) {
     return call(info, [&]() -> Napi::Value {
       const bool features = info[2].ToString().Utf8Value() == "features";
-      auto use = std::make_shared<SharedModel::Use>(model(), false, features ? "model.embed" : "model.predict");
+      const char* const what = features ? "model.embed" : "model.predict";
+      auto use = std::make_shared<SharedModel::Use>(model(), false, what);
       auto examples = std::make_shared<ExampleCopy>(copy_examples(info[0], "inputs"));
       const ArrayView<float> out = float32_array(info[1], "out");
       const Model& constant = **use;
@@ -190,14 +192,15 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
       keep.push_back(Napi::Persistent(info[1].As<Napi::Object>()));
       return start_job(
                  info.Env(),
-                 [use, examples, m, features, data = out.data](Job& job) -> Finish {
+                 [use, examples, m, features, what, data = out.data](Job& job) -> Finish {
+                   const Turn turn(job, what);
                    if (!(*use)->predict(examples->bytes.data(), examples->type, m,
                                         features ? Output::features : Output::logits, data, &job.cancelled))
                      throw Error(ErrorKind::operation, "ERR_ONELOGIT_ABORTED",
                                  "Expected a prediction to finish but it was cancelled");
                    return [](Napi::Env env) { return env.Undefined(); };
                  },
-                 {}, std::move(keep))
+                 wake_turns, std::move(keep))
           .promise;
     });
   }
