@@ -25,7 +25,7 @@ import { Model, stateOf } from './model.js';
 import { native } from './native.js';
 import { type ClassStorage, classStorages, type NativeClassifier } from './native-classifier.js';
 import type { NativeJob, NativeSource } from './native-model.js';
-import { checkClassId, checkClassIds, checkExample, checkExamples, scoresArray, toClassIds, unexplained } from './scores.js';
+import { checkClassId, checkClassIds, checkExample, checkExamples, overlapError, scoresArray, toClassIds, unexplained } from './scores.js';
 import { Sources } from './source.js';
 import type { Split } from './split.js';
 
@@ -230,13 +230,19 @@ export class SingleLogitClassifier {
     throw unexplained('scoreBound');
   }
 
-  /** One example, several classes: their logits, written to `out` (as long as `classIds`) or a new array. */
+  /**
+   * One example, several classes: their logits, written to `out` (as long as `classIds`) or a new array.
+   *
+   * @throws as {@link SingleLogitClassifier.score}; RangeError `ERR_ONELOGIT_OVERLAP` if `out` is a part of the memory of `input`
+   */
   scoreMany(input: Inputs, classIds: Int32Array | readonly number[], out?: Float32Array): Float32Array {
     if (input instanceof Float32Array && classIds instanceof Int32Array && out instanceof Float32Array)
       if (this.#scoreManyFloat32(input, classIds, out)) return out;
     const ids = toClassIds(classIds, this.#owner, 'scoreMany');
     const scores = scoresArray(out, typedArrayLength(ids), 'scoreMany');
-    if (this.#parts.native.scoreMany(input, ids, scores)) return scores;
+    const scored = this.#parts.native.scoreMany(input, ids, scores);
+    if (scored) return scores;
+    if (scored === false) throw overlapError('scoreMany');
     this.#checkUse('scoreMany');
     checkExample(input, this.#owner, 'scoreMany');
     checkClassIds(ids, this.#owner, 'scoreMany');
@@ -247,12 +253,15 @@ export class SingleLogitClassifier {
    * n examples, one class: their logits, written to `out` (n long) or a new array. Equal to {@link SingleLogitClassifier.score} to rounding.
    *
    * @param inputs n × the size of one example
+   * @throws as {@link SingleLogitClassifier.score}; RangeError `ERR_ONELOGIT_OVERLAP` if `out` is a part of the memory of `inputs`
    */
   scoreBatch(inputs: Inputs, classId: number, out?: Float32Array): Float32Array {
     this.#checkUse('scoreBatch');
     const { inputs: checked, count } = checkExamples(inputs, this.#owner, 'scoreBatch');
     const scores = scoresArray(out, count, 'scoreBatch');
-    if (this.#parts.native.scoreBatch(checked, classId, scores)) return scores;
+    const scored = this.#parts.native.scoreBatch(checked, classId, scores);
+    if (scored) return scores;
+    if (scored === false) throw overlapError('scoreBatch');
     checkClassId(classId, this.#owner, 'scoreBatch');
     throw unexplained('scoreBatch');
   }

@@ -68,9 +68,10 @@ export interface NativeClassifier {
   /** Faster; the caller has looked at the type. Undefined also where only the others answer. */
   scoreFloat32(input: Float32Array, classId: number): number | undefined;
   matches(input: Inputs, classId: number): boolean | undefined;
-  scoreMany(input: Inputs, classIds: Int32Array, out: Float32Array): true | undefined;
-  scoreManyFloat32(input: Float32Array, classIds: Int32Array, out: Float32Array): true | undefined;
-  scoreBatch(inputs: Inputs, classId: number, out: Float32Array): true | undefined;
+  /** These three answer false where `out` is memory of the examples. */
+  scoreMany(input: Inputs, classIds: Int32Array, out: Float32Array): boolean | undefined;
+  scoreManyFloat32(input: Float32Array, classIds: Int32Array, out: Float32Array): boolean | undefined;
+  scoreBatch(inputs: Inputs, classId: number, out: Float32Array): boolean | undefined;
   bind(input: Inputs): NativeBound | undefined;
   /** `array` has shared memory; the function reads what it holds at the time of a call. */
   scoreBoundTo(array: Inputs): ((classId: number) => number | undefined) | undefined;

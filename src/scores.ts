@@ -59,6 +59,11 @@ export function scoresArray(out: unknown, length: number, what: string): Float32
   return out === undefined ? floatsOf(length, what) : checkFloat32Array(out, `out of ${what}`, length);
 }
 
+/** When scores would be written over the examples that they are of. */
+export function overlapError(what: string): Error {
+  return rangeError('ERR_ONELOGIT_OVERLAP', `Expected memory of its own for out of ${what} but received a part of the examples' memory`);
+}
+
 /** When native code refuses arguments that have nothing wrong here. */
 export function unexplained(what: string): OneLogitError {
   return new OneLogitError('ERR_ONELOGIT_INTERNAL', `Expected ${what} to be answered but its arguments were refused: please report this`);

@@ -208,6 +208,26 @@ describe('load', () => {
   });
 });
 
+describe('scores over the examples they are of', () => {
+  it('are refused: they would be of other examples by then', async () => {
+    const head = await SingleLogitClassifier.load(Model.sequential({ inputShape: [4], layers: [layers.dense(10)], seed: 2 }));
+    const overlap = expect.objectContaining({ name: 'RangeError', code: 'ERR_ONELOGIT_OVERLAP' });
+    for (const Memory of [ArrayBuffer, SharedArrayBuffer]) {
+      const examples = new Float32Array(new Memory(64), 0, 12).fill(1);
+      // Another view of the same memory, from the last number of the examples on, and from behind it.
+      const [last, behind] = [44, 48].map((at) => new Float32Array(examples.buffer, at, 3));
+      expect(() => head.scoreBatch(examples, 1, examples.subarray(0, 3))).toThrow(overlap);
+      expect(() => head.scoreBatch(examples, 1, last)).toThrow(overlap);
+      expect(() => head.scoreMany(examples.subarray(8), Int32Array.of(1, 2, 3), last)).toThrow(overlap);
+      expect(() => head.scoreMany(examples.subarray(8), [1, 2, 3], last)).toThrow(overlap);
+      expect(examples).toEqual(new Float32Array(12).fill(1));
+      expect(head.scoreBatch(examples, 1, behind)).toEqual(new Float32Array(3).fill(head.score(examples.subarray(0, 4), 1)));
+      expect(head.scoreMany(examples.subarray(0, 4), [1], examples.subarray(4, 5))[0]).toBe(behind![0]);
+    }
+    expect(head.scoreBatch(new Float32Array(), 1, new Float32Array())).toHaveLength(0);
+  });
+});
+
 describe('arrays that are not what they seem', () => {
   const size = 16;
   let head: SingleLogitClassifier;

@@ -271,6 +271,12 @@ bool many_arguments(napi_env env, Scorer& scorer, const ClassMatrix& matrix, nap
   return take_ids(scorer, matrix, id_data, count);
 }
 
+// Whether writing the scores would change examples that are still to be read.
+bool overlap(const ExampleView& examples, const float* out, std::size_t count) {
+  const auto first = reinterpret_cast<std::uintptr_t>(examples.data), to = reinterpret_cast<std::uintptr_t>(out);
+  return count > 0 && first < to + count * sizeof(float) && to < first + examples.length * element_bytes(examples.type);
+}
+
 napi_value score_many_float32(napi_env env, napi_callback_info info) {
   return called<3, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
     float *data = nullptr, *out = nullptr;
@@ -282,6 +288,7 @@ napi_value score_many_float32(napi_env env, napi_callback_info info) {
         !take_ids(scorer, *scorer.matrix, ids, count) || !view_memory(env, arguments[0], data, view.length))
       return nullptr;
     view.data = data;
+    if (overlap(view, out, count)) return boolean(env, false);
     const float* features = features_of(scorer, view);
     if (features == nullptr) return nullptr;
     scorer.matrix->score_many(features, scorer.ids.data(), static_cast<std::int64_t>(count), out);
@@ -292,9 +299,12 @@ napi_value score_many_float32(napi_env env, napi_callback_info info) {
 napi_value score_many(napi_env env, napi_callback_info info) {
   return called<3, Scorer>(env, info, [env](Scorer& scorer, napi_value* arguments) -> napi_value {
     float* out = nullptr;
-    if (!scorer.ready() || !many_arguments(env, scorer, *scorer.matrix, arguments[1], arguments[2], out))
+    ExampleView view;
+    if (!scorer.ready() || !many_arguments(env, scorer, *scorer.matrix, arguments[1], arguments[2], out) ||
+        !example_view(env, arguments[0], view))
       return nullptr;
-    const float* features = features_of(env, scorer, arguments[0]);
+    if (overlap(view, out, scorer.ids.size())) return boolean(env, false);
+    const float* features = features_of(scorer, view);
     if (features == nullptr) return nullptr;
     scorer.matrix->score_many(features, scorer.ids.data(), static_cast<std::int64_t>(scorer.ids.size()), out);
     return boolean(env, true);
@@ -312,6 +322,7 @@ napi_value score_batch(napi_env env, napi_callback_info info) {
       return nullptr;
     const auto row = static_cast<std::size_t>(scorer.trunk->input_size());
     if (view.length % row != 0 || view.length / row != m) return nullptr;
+    if (overlap(view, static_cast<const float*>(out), m)) return boolean(env, false);
     score_examples(*scorer.now->generation->weights, view, static_cast<std::int64_t>(m), c, static_cast<float*>(out),
                    nullptr);
     return boolean(env, true);

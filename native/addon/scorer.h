@@ -91,7 +91,8 @@ std::shared_ptr<const Generation> generation_of(Scorer& scorer, const char* what
 //   bind(input)                      → a function: (classId) → the logit, (classId, anything) → whether it matches,
 //                                      (classIds, out) → true
 //   scoreBoundTo(array)              → a function: (classId) → the logit of what the array holds at that moment
-// All answer undefined for wrong arguments, and after dispose.
+// All answer undefined for wrong arguments, and after dispose; those of `scoreMany` and `scoreBatch` false where `out`
+// is memory of the examples.
 void add_scoring_functions(Napi::Env env, const Napi::Object& object, const std::shared_ptr<Scorer>& scorer);
 
 // The object that owns a Scorer, while one of its functions is alive.
