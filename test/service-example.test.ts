@@ -204,6 +204,26 @@ describe('POST /score/:class', () => {
     expect(answer.message).toMatch(/^Expected .*(but|note)/);
   });
 
+  it('refuses numbers whose score overflows', async () => {
+    const model = await Model.load(files.b);
+    const { name } = model.tensors.findLast(({ name }) => name.endsWith('weight'))!;
+    model.setTensor(
+      name,
+      model.tensor(name).map((weight) => weight * 1e30),
+    );
+    const classifier = await SingleLogitClassifier.load(model);
+    await classifier.calibrate(data, { recall: 0.9 });
+    const large = join(directory, 'large.safetensors');
+    await classifier.save(large);
+    const server = await Service.start();
+    await server.reload(large, 'ok');
+    for (const input of [numbers(example(1)), new Array(784).fill(3e38)]) {
+      const response = await server.post('/score/1', json({ input }));
+      const { code } = (await response.json()) as { code?: string };
+      expect([response.status, code]).toEqual(input[0] === 3e38 ? [400, 'ERR_SCORE_NOT_FINITE'] : [200, undefined]);
+    }
+  });
+
   it('serves on after all that', async () => {
     const image = example(7);
     expect(await (await service()).score(7, image)).toBeCloseTo(models.a.score(image, 7), 4);

@@ -89,6 +89,14 @@ export function createApp({ options, scoring, metrics, shutdown }) {
       if (given === undefined) throw clientError(400, 'ERR_INPUT', `Expected ${expectedBody(scoring, maxInputs)} but received no body`);
       const inputs = Buffer.isBuffer(given) ? inputsOfBytes(given, type, scoring, maxInputs) : inputsOfJson(given, scoring);
       const answer = await scoring.score(inputs, classId);
+      // Sums of large numbers overflow. JSON would make null of such a score, and an infinite one matches everything.
+      const wrong = answer.scores.findIndex((score) => !Number.isFinite(score));
+      if (wrong >= 0)
+        throw clientError(
+          400,
+          'ERR_SCORE_NOT_FINITE',
+          `Expected numbers of the size of the training data but the score of example ${wrong} is ${answer.scores[wrong]}`,
+        );
       metrics.count(answer.matches);
       return { class: classId, ...answer };
     });
