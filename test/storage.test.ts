@@ -2,9 +2,10 @@ import { copyFile, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ClassStorage, datasets, losses, Model, optimizers, SingleLogitClassifier, zoo } from '../src/index.js';
+import { type ClassStorage, datasets, losses, Model, metrics, optimizers, SingleLogitClassifier, zoo } from '../src/index.js';
 import { readSafetensorsHeader } from '../src/safetensors.js';
 import { runCli } from './helpers/run-cli.js';
+import { type Images, writeIdx } from './helpers/tiny-idx.js';
 
 const storages: ClassStorage[] = ['float32', 'bfloat16', 'int8'];
 let directory = '';
@@ -144,6 +145,23 @@ describe('onelogit convert', () => {
     expect(result.bytesAfter).toBe((await stat(out)).size);
     expect(result.bytesBefore).toBe((await stat(file)).size);
     expect((await SingleLogitClassifier.load(out)).storage).toBe('int8');
+  });
+
+  it.each(storages)('measures what %s costs', async (storage) => {
+    await writeIdx(join(directory, 'data'), train as Images, test as Images);
+    const out = join(directory, `measured-${storage}.safetensors`);
+    const args = ['convert', file, '--storage', storage, '--out', out, '--data', join(directory, 'data'), '--json'];
+    const { before, after } = JSON.parse((await runCli(args)).stdout);
+    expect(before.oneMinusAuprc).toBe((await model.evaluate(test)).oneMinusAuprc);
+    // From single logits of what was written.
+    const converted = await SingleLogitClassifier.load(out);
+    let sum = 0;
+    for (let c = 0; c < 12; c++)
+      sum += metrics.averagePrecision(
+        converted.scoreBatch(test.inputs, c),
+        Array.from(test.labels, (label) => label === c),
+      );
+    expect(after.oneMinusAuprc).toBeCloseTo(1 - sum / 12, 6);
   });
 
   it.each(['float32', 'bfloat16', 'int8'] as const)('writes what info describes: %s', async (storage) => {

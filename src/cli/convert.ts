@@ -128,7 +128,9 @@ async function reevaluated(
   if (stored instanceof Int8Array) {
     const scales = (await readSafetensorsTensor(out, `${name}.scale`)) as Float32Array;
     const columns = stored.length / scales.length;
-    weight = Float32Array.from(stored, (multiple, at) => multiple * scales[Math.floor(at / columns)]!);
+    // By hand: Float32Array.from makes a list of all numbers first, and of more than 2^27 it cannot.
+    weight = new Float32Array(stored.length);
+    for (let at = 0; at < weight.length; at++) weight[at] = stored[at]! * scales[Math.floor(at / columns)]!;
   }
   model.setTensor(name, weight);
   return model.evaluate(dataset, { signal });
