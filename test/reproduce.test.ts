@@ -8,12 +8,13 @@ import { TableProgress } from '../src/cli/reproduce-progress.js';
 import { InterruptedError } from '../src/cli/usage.js';
 import type { InMemoryDataset } from '../src/dataset.js';
 import { AbortError, OneLogitError } from '../src/errors.js';
-import { datasets, Model } from '../src/index.js';
+import { datasets, type FitResult, Model } from '../src/index.js';
 import { findTableData, loadData } from '../src/reproduce/data.js';
 import { type ExperimentData, type ExperimentHooks, runLoss } from '../src/reproduce/experiment.js';
 import { lossNames, table1, table2 } from '../src/reproduce/paper.js';
 import { type Recipe, tableRecipe } from '../src/reproduce/recipe.js';
 import { describeRecipe } from '../src/reproduce/report.js';
+import { validationOf } from '../src/reproduce/search.js';
 import { fingerprintOf, type LossResult, StateDirectory } from '../src/reproduce/state.js';
 import { tablePartsOf } from '../src/reproduce/table-plan.js';
 import { lossesOf, table1Rows, table1Verdict, table2Rows, tableCells } from '../src/reproduce/tables.js';
@@ -417,6 +418,16 @@ describe('onelogit reproduce', () => {
 });
 
 describe('what is said after Ctrl-C', () => {
+  it('is that, also where it came after the last step, so that nothing was validated', () => {
+    const { signal } = new AbortController();
+    const result = { steps: 1 } as FitResult;
+    const validation = { accuracy: 0.5, loss: 1 };
+    const stopped = new InterruptedError('Interrupted by SIGINT');
+    expect(validationOf({ ...result, validation }, AbortSignal.abort(stopped))).toBe(validation);
+    expect(validationOf({ ...result, validation }, signal)).toBe(validation);
+    expect(() => validationOf(result, AbortSignal.abort(stopped))).toThrow(stopped);
+  });
+
   it('is another failure, if there was one', async () => {
     const controller = new AbortController();
     const state = new StateDirectory(directory, recipe);
@@ -428,6 +439,7 @@ describe('what is said after Ctrl-C', () => {
       });
     const full = new OneLogitError('ERR_ONELOGIT_FILE', 'Expected a writable file but received No space left on device');
     await expect(show(full)).rejects.toBe(full);
-    await expect(show(new AbortError('Expected to finish', controller.signal))).rejects.toThrow(InterruptedError);
+    await expect(show(new AbortError('Expected to finish', controller.signal))).rejects.toThrow('Interrupted during nce');
+    await expect(show(controller.signal.reason)).rejects.toThrow('Interrupted during nce');
   });
 });

@@ -85,7 +85,7 @@ export class TableProgress {
       });
     } catch (error) {
       // Something else may have failed after Ctrl-C: then that is what has to be known.
-      if (error instanceof AbortError)
+      if (error instanceof AbortError || (signal.aborted && error === signal.reason))
         throw new InterruptedError(`Interrupted during ${loss} on ${dataset}; repeat the command to go on from there`, {
           state: state.path,
         });

@@ -121,7 +121,7 @@ export async function reproduceScale({ datasets, data, losses: asked, choices, e
         results[loss] = result;
       } catch (error) {
         // Something else may have failed after Ctrl-C: then that is what has to be known.
-        if (error instanceof AbortError)
+        if (error instanceof AbortError || (signal.aborted && error === signal.reason))
           throw new InterruptedError(`Interrupted during ${loss} on ${name}; repeat the command to go on from there`, {
             state: state.path,
           });

@@ -8,7 +8,7 @@ import { type Device, type Evaluation, losses, optimizers, type Progress, schedu
 import { newNetwork } from './networks.js';
 import type { LossName } from './paper.js';
 import { lossOptions, type Recipe } from './recipe.js';
-import { type Outcome, searchAndTrain, unlessNotFinite } from './search.js';
+import { type Outcome, searchAndTrain, unlessNotFinite, validationOf } from './search.js';
 import type { Candidate, LossResult, Scored, StateDirectory } from './state.js';
 import type { TablePart } from './table-plan.js';
 
@@ -59,7 +59,8 @@ async function tryCandidate(
         onProgress: hooks.onProgress,
       }),
     );
-    return 'reason' in outcome ? { learningRate, out: outcome.reason } : { learningRate, accuracy: outcome.value.validation!.accuracy };
+    if ('reason' in outcome) return { learningRate, out: outcome.reason };
+    return { learningRate, accuracy: validationOf(outcome.value, hooks.signal).accuracy };
   } finally {
     model.dispose();
   }

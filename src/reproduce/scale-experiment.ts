@@ -8,7 +8,7 @@ import type { LossName } from './paper.js';
 import type { ScaleData } from './scale-data.js';
 import { type Part, partsOf } from './scale-plan.js';
 import { type ScaleRecipe, scaleLossOptions } from './scale-recipe.js';
-import { type Outcome, searchAndTrain, unlessNotFinite } from './search.js';
+import { type Outcome, searchAndTrain, unlessNotFinite, validationOf } from './search.js';
 import { type Candidate, type LossState, StateDirectory } from './state.js';
 
 export interface ScaleCandidate extends Candidate {
@@ -126,9 +126,8 @@ async function tryCandidate(
       }),
     );
     const seconds = (performance.now() - began) / 1000;
-    return 'reason' in outcome
-      ? { learningRate, out: outcome.reason, seconds }
-      : { learningRate, accuracy: outcome.value.validation!.accuracy, seconds };
+    if ('reason' in outcome) return { learningRate, out: outcome.reason, seconds };
+    return { learningRate, accuracy: validationOf(outcome.value, hooks.signal).accuracy, seconds };
   } finally {
     model.dispose();
   }

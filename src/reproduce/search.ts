@@ -2,7 +2,7 @@
  * The part that all reproductions share: try every learning rate for a few steps, train with the best, and when that ends in a loss that
  * is not finite, with the next best. What was tried is in the state; an interrupted search repeats at most one candidate.
  */
-import { OneLogitError } from '../index.js';
+import { type FitResult, OneLogitError } from '../index.js';
 import type { LossName } from './paper.js';
 import type { Candidate, LossState, StateDirectory } from './state.js';
 
@@ -18,6 +18,12 @@ export async function unlessNotFinite<T>(train: () => Promise<T>): Promise<Outco
     if ((error as { code?: string }).code !== notFinite) throw error;
     return { reason: (error as Error).message };
   }
+}
+
+/** What a fit with a validation part says of it; it does not where the signal was raised after its last step. */
+export function validationOf({ validation }: FitResult, signal: AbortSignal): NonNullable<FitResult['validation']> {
+  if (validation === undefined) signal.throwIfAborted();
+  return validation!;
 }
 
 /** The candidates still in the running, best first; between equals, the one that was tried first. A single one was not tried. */
