@@ -19,13 +19,6 @@ namespace {
 // A bfloat16 weight is converted so many bytes at a time.
 constexpr std::int64_t widened_bytes = std::int64_t{16} << 20;
 
-cudaStream_t new_stream() {
-  cudaStream_t stream = nullptr;
-  cuda::check(cudaSetDevice(0), "device 0");
-  cuda::check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream");
-  return stream;
-}
-
 std::size_t cache_bytes() {
   cudaDeviceProp properties;
   cuda::check(cudaGetDeviceProperties(&properties, 0), "device 0");
@@ -34,22 +27,29 @@ std::size_t cache_bytes() {
 
 }  // namespace
 
+CudaBackend::Stream::Stream() {
+  cuda::check(cudaSetDevice(0), "device 0");
+  cuda::check(cudaStreamCreateWithFlags(&handle, cudaStreamNonBlocking), "a stream");
+}
+CudaBackend::Stream::~Stream() { static_cast<void>(cudaStreamDestroy(handle)); }
+
 CudaBackend::CudaBackend(Precision precision, std::size_t convolution_workspace)
-    : stream_(new_stream()),
+    : stream_(own_stream_.handle),
       queue_(std::make_unique<cuda::Queue>(stream_, cache_bytes(), precision)),
       convolutions_(*queue_, convolution_workspace) {}
 
-CudaBackend::~CudaBackend() {
-  static_cast<void>(cudaStreamSynchronize(stream_));
-  queue_.reset();
-  static_cast<void>(cudaStreamDestroy(stream_));
-}
+CudaBackend::~CudaBackend() { static_cast<void>(cudaStreamSynchronize(stream_)); }
 
 void* CudaBackend::allocate(std::size_t bytes) {
   void* memory = nullptr;
   // At least one byte, so that every allocation has an address.
   cuda::check(cudaMalloc(&memory, std::max<std::size_t>(bytes, 1)), "a tensor");
-  zero(memory, bytes);
+  try {
+    zero(memory, bytes);
+  } catch (...) {
+    release(memory, bytes);
+    throw;
+  }
   return memory;
 }
 void CudaBackend::release(void* memory, std::size_t) noexcept { static_cast<void>(cudaFree(memory)); }

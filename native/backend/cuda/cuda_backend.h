@@ -121,7 +121,17 @@ class CudaBackend : public Backend {
   void multiply_widened(const float* x, const std::uint16_t* weight, float* y, std::int64_t m, std::int64_t inputs,
                         std::int64_t outputs);
 
-  cudaStream_t stream_ = nullptr;
+  // Destroyed after all that is queued on it, and after a constructor that failed.
+  struct Stream {
+    Stream();
+    ~Stream();
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+    cudaStream_t handle = nullptr;
+  };
+
+  Stream own_stream_;
+  cudaStream_t stream_;
   std::unique_ptr<cuda::Queue> queue_;
   cuda::Convolutions convolutions_;
   cuda::Optimizer optimizer_;

@@ -36,13 +36,12 @@ Products::Products(cudaStream_t stream, Precision precision) : stream_(stream), 
   if (!library.available())
     throw Error(ErrorKind::operation, "ERR_ONELOGIT_CUDA", "Expected cuBLAS but received: " + library.reason);
   workspace_ = DeviceBuffer<std::byte>(workspace_bytes, "the workspace of cuBLAS");
-  check_cublas(library.create(&handle_), "a handle");
-  check_cublas(library.set_stream(handle_, stream_), "a stream");
-  check_cublas(library.set_workspace(handle_, workspace_.data(), workspace_bytes), "a workspace");
-}
-
-Products::~Products() {
-  if (handle_ != nullptr) cublas().destroy(handle_);
+  CublasHandle handle = nullptr;
+  check_cublas(library.create(&handle), "a handle");
+  handle_.reset(handle);
+  check_cublas(library.set_stream(handle, stream_), "a stream");
+  // After the stream, which takes the workspace away.
+  check_cublas(library.set_workspace(handle, workspace_.data(), workspace_bytes), "a workspace");
 }
 
 const std::uint16_t* Products::round(const void* matrix, std::int64_t rows, std::int64_t columns, std::int64_t stride,
@@ -92,7 +91,7 @@ void Products::queue(const Product& p) {
         const void* const a = moved(p.a, p.a_type, p.transpose_a ? inner * p.lda + row : row * p.lda + inner);
         const void* const b = moved(p.b, p.b_type, p.transpose_b ? column * p.ldb + inner : inner * p.ldb + column);
         // Column-major, row-major matrices are their transposes: Cᵀ = op(B)ᵀ op(A)ᵀ.
-        check_cublas(cublas().gemm(handle_, p.transpose_b ? CublasOperation::transpose : CublasOperation::none,
+        check_cublas(cublas().gemm(handle_.get(), p.transpose_b ? CublasOperation::transpose : CublasOperation::none,
                                    p.transpose_a ? CublasOperation::transpose : CublasOperation::none, n, m, k,
                                    &p.alpha, b, p.b_type, static_cast<int>(p.ldb), a, p.a_type, static_cast<int>(p.lda),
                                    &beta, p.c + row * p.ldc + column, CublasType::float32, static_cast<int>(p.ldc),

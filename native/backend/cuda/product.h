@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 
 #include "backend/cuda/cublas.h"
@@ -33,9 +34,6 @@ class Products {
  public:
   // Throws ERR_ONELOGIT_CUDA without cuBLAS.
   explicit Products(cudaStream_t stream, Precision precision = Precision::float32);
-  ~Products();
-  Products(const Products&) = delete;
-  Products& operator=(const Products&) = delete;
 
   Precision precision() const { return precision_; }
   // Queued on the stream. A dimension beyond 2³¹ − 1 is cut into several products. Operands of two types only in
@@ -49,10 +47,14 @@ class Products {
   const std::uint16_t* round(const void* matrix, std::int64_t rows, std::int64_t columns, std::int64_t stride,
                              DeviceBuffer<std::uint16_t>& to);
 
+  struct Destroy {
+    void operator()(CublasHandle handle) const { static_cast<void>(cublas().destroy(handle)); }
+  };
+
   cudaStream_t stream_;
   Precision precision_;
-  CublasHandle handle_ = nullptr;
-  DeviceBuffer<std::byte> workspace_;
+  DeviceBuffer<std::byte> workspace_;  // the handle's: it goes after it
+  std::unique_ptr<CublasContext, Destroy> handle_;
   std::mutex mutex_;                   // held until a product and what rounds its operands are queued
   DeviceBuffer<std::uint16_t> a_, b_;  // rounded operands, rows one after another
   std::uint64_t replacements_ = 0;

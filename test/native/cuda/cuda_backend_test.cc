@@ -144,6 +144,21 @@ TEST_CASE("cuda backend: training gives the same bits in every order of threads,
   cuda_host::set_order({});
 }
 
+#if defined(ONELOGIT_CUDA_HOST)  // which can count, and refuse
+TEST_CASE("cuda backend: a constructor that fails halfway leaves no stream and no handle") {
+  const std::int64_t streams = cuda_host::open_streams(), handles = cuda_host::open_handles();
+  cuda_host::limit_memory(1);
+  CHECK_THROWS_AS(CudaBackend(), Error);
+  cuda_host::limit_memory(0);
+  cuda_host::refuse_workspace(true);
+  CHECK_THROWS_AS(CudaBackend(), Error);
+  CHECK_THROWS_AS(cuda::Products(nullptr), Error);
+  cuda_host::refuse_workspace(false);
+  CHECK(cuda_host::open_streams() == streams);
+  CHECK(cuda_host::open_handles() == handles);
+}
+#endif
+
 TEST_CASE("cuda backend: memory that is not there is an error") {
   CudaBackend cuda;
   const auto code = [](const auto& body) -> std::string {

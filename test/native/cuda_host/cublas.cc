@@ -4,7 +4,22 @@
 #include "backend/cuda/cublas.h"
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
+
+namespace {
+
+std::atomic<std::int64_t> handles{0};
+std::atomic<bool> workspace_is_refused{false};
+
+}  // namespace
+
+namespace cuda_host {
+
+void refuse_workspace(bool refuse) { workspace_is_refused = refuse; }
+std::int64_t open_handles() { return handles; }
+
+}  // namespace cuda_host
 
 namespace onelogit::cuda {
 namespace {
@@ -33,10 +48,12 @@ double element(const void* matrix, CublasType type, CublasCompute compute, std::
 
 CublasStatus create(CublasHandle* handle) {
   *handle = reinterpret_cast<CublasHandle>(new cudaStream_t{nullptr});
+  ++handles;
   return success;
 }
 CublasStatus destroy(CublasHandle handle) {
   delete reinterpret_cast<cudaStream_t*>(handle);
+  --handles;
   return success;
 }
 CublasStatus set_stream(CublasHandle handle, cudaStream_t stream) {
@@ -46,6 +63,7 @@ CublasStatus set_stream(CublasHandle handle, cudaStream_t stream) {
 }
 CublasStatus set_workspace(CublasHandle handle, void* memory, std::size_t bytes) {
   if (handle == nullptr) return not_initialized;
+  if (workspace_is_refused) return not_supported;
   const bool aligned = reinterpret_cast<std::uintptr_t>(memory) % 256 == 0;
   return bytes == 0 || (aligned && cuda_host::is_device_memory(memory)) ? success : invalid_value;
 }

@@ -82,6 +82,11 @@ std::size_t delayed_copies();  // from pinned memory
 void refuse_capture(bool refuse);
 // Makes the loading of kernels fail, as where they were compiled for another GPU; for tests.
 void refuse_kernels(bool refuse);
+// Makes cuBLAS take no workspace; for tests.
+void refuse_workspace(bool refuse);
+// Streams and handles of cuBLAS that are not destroyed yet.
+std::int64_t open_streams();
+std::int64_t open_handles();
 
 // What was asked of the runtime since the last reset.
 struct Counts {

@@ -43,6 +43,7 @@ struct Streams {
   Delay delay = Delay::none;
   bool refuse_capture = false;
   Counts counts{};
+  std::int64_t open = 0;  // made and not destroyed
 };
 Streams& streams() {
   static auto* const only = new Streams;
@@ -175,6 +176,11 @@ void delay_work(Delay delay) {
 
 void refuse_capture(bool refuse) { streams().refuse_capture = refuse; }
 
+std::int64_t open_streams() {
+  const Lock lock(streams().mutex);
+  return streams().open;
+}
+
 bool is_capturing(cudaStream_t stream) {
   const Lock lock(streams().mutex);
   return streams().of[stream].capturing;
@@ -216,11 +222,14 @@ struct CUgraphExec_st {
 };
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  const Lock lock(streams().mutex);
+  ++streams().open;
   *stream = reinterpret_cast<cudaStream_t>(new char);
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   const Lock lock(streams().mutex);
+  --streams().open;
   cuda_host::finish(stream);
   // Events of it that others wait for are past.
   cuda_host::finish_work();
