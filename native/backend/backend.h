@@ -87,7 +87,7 @@ class Backend : public std::enable_shared_from_this<Backend> {
   // ---- memory ----
   virtual void* allocate(std::size_t bytes) = 0;  // 64-byte aligned, zero-filled
   virtual void release(void* memory, std::size_t bytes) noexcept = 0;
-  virtual void upload(void* device, const void* host, std::size_t bytes) = 0;
+  virtual void upload(void* device, const void* host, std::size_t bytes) = 0;    // `host` may go when it returns
   virtual void download(void* host, const void* device, std::size_t bytes) = 0;  // waits for queued operations
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual void zero(void* memory, std::size_t bytes) = 0;

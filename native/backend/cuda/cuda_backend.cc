@@ -55,6 +55,8 @@ void* CudaBackend::allocate(std::size_t bytes) {
 void CudaBackend::release(void* memory, std::size_t) noexcept { static_cast<void>(cudaFree(memory)); }
 void CudaBackend::upload(void* device, const void* host, std::size_t bytes) {
   cuda::check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_), "a copy to the GPU");
+  // Memory that is not pinned may be read after that returns, where the GPU can read it itself.
+  cuda::check(cudaStreamSynchronize(stream_), "a copy to the GPU");
 }
 void CudaBackend::download(void* host, const void* device, std::size_t bytes) {
   cuda::check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_), "a copy from the GPU");

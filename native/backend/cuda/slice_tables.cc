@@ -45,11 +45,12 @@ SliceTable make_table(cudaStream_t stream, const ParameterSlice* slices, std::si
   SliceTable table{{slices, slices + count},
                    DeviceBuffer<ParameterSlice>(chunks.size(), what),
                    DeviceBuffer<double>(chunks.size(), what)};
-  // Memory that is not pinned has been read when the call returns.
-  if (!chunks.empty())
+  if (!chunks.empty()) {
     check(cudaMemcpyAsync(table.chunks.data(), chunks.data(), chunks.size() * sizeof(ParameterSlice),
                           cudaMemcpyHostToDevice, stream),
           what);
+    check(cudaStreamSynchronize(stream), what);  // `chunks` goes
+  }
   return table;
 }
 

@@ -144,6 +144,21 @@ TEST_CASE("cuda backend: training gives the same bits in every order of threads,
   cuda_host::set_order({});
 }
 
+TEST_CASE("cuda backend: what is uploaded may change at once") {
+  cuda_host::delay_work(cuda_host::Delay::all);
+  {
+    CudaBackend cuda;
+    std::vector<float> values(1000, 1.0f), back(1000);
+    void* const memory = cuda.allocate(4000);
+    cuda.upload(memory, values.data(), 4000);
+    std::fill(values.begin(), values.end(), 2.0f);
+    cuda.download(back.data(), memory, 4000);
+    cuda.release(memory, 4000);
+    CHECK(back == std::vector<float>(1000, 1.0f));
+  }
+  cuda_host::delay_work(cuda_host::Delay::none);
+}
+
 #if defined(ONELOGIT_CUDA_HOST)  // which can count, and refuse
 TEST_CASE("cuda backend: a constructor that fails halfway leaves no stream and no handle") {
   const std::int64_t streams = cuda_host::open_streams(), handles = cuda_host::open_handles();

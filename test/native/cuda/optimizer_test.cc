@@ -56,6 +56,7 @@ std::vector<std::vector<float>> on_cuda(const OptimizerSpec& spec) {
     cuda::check(cudaMemcpyAsync(gradient.data() + 1, values.data(), values.size() * sizeof(float),
                                 cudaMemcpyHostToDevice, nullptr),
                 "a test");
+    cuda::check(cudaStreamSynchronize(nullptr), "a test");
     now.set(step - 1, static_cast<float>(spec.learning_rate));
     optimizer.step(nullptr, spec, now.values(), slices.data(), slices.size(),
                    scaled(step) ? device_scale.data() : nullptr);
@@ -142,6 +143,26 @@ TEST_CASE("cuda optimizer: steps after the first allocate nothing, and several m
   std::vector<float> expected(24, 0.5f);
   std::fill_n(expected.begin(), 8, 0.0f);
   CHECK(value.host() == expected);
+}
+
+TEST_CASE("cuda optimizer: a table of slices is there however late it is copied") {
+  cuda_host::delay_work(cuda_host::Delay::all);
+  {
+    DeviceArray<float> value(std::vector<float>(24, 1.0f)), gradient(std::vector<float>(24, 1.0f));
+    cuda::Step now(nullptr);
+    now.set(0, 0.5f);
+    cuda::Optimizer optimizer;
+    std::vector<std::vector<char>> over;  // takes the place of what is freed
+    for (std::int64_t size : {5, 24}) {
+      const ParameterSlice slice{value.data(), gradient.data(), {nullptr, nullptr}, size};
+      optimizer.step(nullptr, OptimizerSpec(), now.values(), &slice, 1, nullptr);
+      for (int i = 0; i < 100; ++i) over.emplace_back(sizeof(ParameterSlice), '\0');
+    }
+    std::vector<float> expected(24, 0.5f);
+    std::fill_n(expected.begin(), 5, 0.0f);
+    CHECK(value.host() == expected);
+  }
+  cuda_host::delay_work(cuda_host::Delay::none);
 }
 
 TEST_CASE("cuda optimizer: longer chunks for larger models") {

@@ -71,7 +71,7 @@ void limit_memory(std::size_t bytes);
 // that the stream waits for, allow; these are the extremes. For tests; at once at first.
 enum class Delay {
   none,
-  all,     // as late as possible: what was not waited for is missing
+  all,     // as late as possible: what was not waited for is missing, and host memory is read when it is copied
   kernels  // kernels late, copies from pinned memory as early as possible: what is still to be read is overwritten
 };
 void delay_work(Delay delay);

@@ -206,8 +206,13 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
     cuda_host::submit_pinned_copy(stream, to, static_cast<const unsigned char*>(from), bytes);
     return cudaSuccess;
   }
-  // The driver has used memory that is not pinned when it returns.
+  // Memory that is not pinned: copies may wait, and those from it need not have read it when they return (a GPU that
+  // reads host memory itself stages nothing).
   cuda_host::count_wait();
+  if (to_device) {
+    cuda_host::submit(stream, cuda_host::Work::copy, copy);
+    return cudaSuccess;
+  }
   cuda_host::finish(stream);
   copy();
   return cudaSuccess;
