@@ -44,6 +44,12 @@ Products::Products(cudaStream_t stream, Precision precision) : stream_(stream), 
   check_cublas(library.set_workspace(handle, workspace_.data(), workspace_bytes), "a workspace");
 }
 
+Operand Products::operand(const float* matrix, std::int64_t size, const DeviceBuffer<std::uint16_t>& to) const {
+  if (precision_ != Precision::bfloat16) return {matrix, CublasType::float32};
+  float32_to_bfloat16(stream_, matrix, to.data(), size);
+  return {to.data(), CublasType::bfloat16};
+}
+
 const std::uint16_t* Products::round(const void* matrix, std::int64_t rows, std::int64_t columns, std::int64_t stride,
                                      DeviceBuffer<std::uint16_t>& to) {
   if (const auto size = static_cast<std::size_t>(rows * columns); to.size() < size) {

@@ -27,6 +27,12 @@ struct Product {
   std::int64_t ldc = 0;
 };
 
+// A matrix as products take it.
+struct Operand {
+  const void* data = nullptr;
+  CublasType type = CublasType::float32;
+};
+
 // A cuBLAS handle for one stream, with a workspace of its own so that products can be captured in graphs. In bfloat16,
 // float32 operands are rounded into memory that grows to the largest seen; an operand that is bfloat16 is used as it
 // is. Any thread.
@@ -36,6 +42,9 @@ class Products {
   explicit Products(cudaStream_t stream, Precision precision = Precision::float32);
 
   Precision precision() const { return precision_; }
+  // The matrix, or, in bfloat16, what it is rounded to in `to`, which has room for it: for an operand of several
+  // products, each of which would round it anew. Queued on the stream.
+  Operand operand(const float* matrix, std::int64_t size, const DeviceBuffer<std::uint16_t>& to) const;
   // Queued on the stream. A dimension beyond 2³¹ − 1 is cut into several products. Operands of two types only in
   // bfloat16.
   void multiply(const Product& product);

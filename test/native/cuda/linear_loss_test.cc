@@ -11,6 +11,7 @@
 #include "backend/cuda/linear_loss/cuda_linear_loss.h"
 #include "device_array.h"
 #include "distance.h"
+#include "random_values.h"
 
 namespace onelogit {
 namespace {
@@ -191,6 +192,41 @@ TEST_CASE("cuda linear loss: values and gradients of every loss as on the CPU") 
     }
   }
 }
+
+#if defined(ONELOGIT_CUDA_HOST)  // which can count
+TEST_CASE("cuda linear loss: in bfloat16 each operand is rounded once") {
+  constexpr std::int64_t m = 9, d = 6, k = 40, blocks = 10;
+  const std::size_t workspace = (m + d + 1) * 4 * sizeof(float);  // blocks of four classes
+  const auto launches = [&](const LossSpec& loss, Precision precision) {
+    cuda::Queue queue(nullptr, std::size_t{1} << 20, precision);
+    const auto kernel = cuda::make_cuda_linear_loss(queue, {loss, m, d, k, workspace});
+    const DeviceArray<float> hidden(test::random_values(m * d, 1)), weight(test::random_values(k * d, 2));
+    const DeviceArray<std::int32_t> labels(std::vector<std::int32_t>(m, 3));
+    const DeviceArray<float> gradient_hidden(m * d), gradient_weight(k * d);
+    const DeviceArray<double> value(1);
+    LinearLossArguments arguments;
+    arguments.hidden = hidden.data();
+    arguments.weight = weight.data();
+    arguments.labels = labels.data();
+    arguments.m = m;
+    arguments.d = d;
+    arguments.k = k;
+    arguments.gradient_hidden = gradient_hidden.data();
+    arguments.gradient_weight = gradient_weight.data();
+    cuda_host::reset_counts();
+    kernel->run(arguments, value.data());
+    return cuda_host::counts().launches;
+  };
+  for (const LossKind kind : {LossKind::batch_cross_entropy, LossKind::binary_cross_entropy, LossKind::cross_entropy}) {
+    LossSpec loss;
+    loss.kind = kind;
+    CAPTURE(loss_name(kind));
+    // Of each pass over the classes hidden, of each block its weights, and the logits' gradient.
+    const std::int64_t passes = kind == LossKind::cross_entropy ? 2 : 1;
+    CHECK(launches(loss, Precision::bfloat16) - launches(loss, Precision::float32) == passes * (1 + blocks) + blocks);
+  }
+}
+#endif
 
 TEST_CASE("cuda linear loss: ties, and logits that are not finite") {
   for (const LossSpec& loss : losses()) {

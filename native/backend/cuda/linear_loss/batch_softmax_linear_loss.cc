@@ -54,8 +54,7 @@ class BatchSoftmaxLinearLoss final : public CudaLinearLoss {
                          partial_maximum_.data(), partial_sum_.data());
       if (arguments.gradient_hidden != nullptr && !block.first())
         rescale(stream, arguments.gradient_hidden, m * d, state_.data());
-      blocks_.add_to_hidden(arguments, block);
-      if (classes.wanted()) classes.block(arguments, block);
+      blocks_.add_gradients(arguments, block, classes);
     });
     finish_batch(stream, state_.data(), answers_.true_logit.data(), m, block_maximum_.data(), blocks_.block_count(),
                  value, label_gradient_.data(), hidden_factor_.data(), block_factor_.data());

@@ -13,11 +13,12 @@
 
 namespace onelogit::cuda {
 
-// One block of classes.
+// One block of classes. Operands are as products take them: each is rounded once, however many products it is in.
 struct ClassBlock {
   BlockLogits logits;
-  const void* weight;  // b×d of `weight_type`
-  CublasType weight_type;
+  Operand hidden;       // m×d
+  Operand weight;       // b×d
+  Operand gradient;     // the logits once they hold their gradient, m×b
   std::int64_t number;  // from 0
   // Room for a gradient of the block, b×d and b, if it was planned for; `weight` may be in it.
   float *rows, *bias_row;
@@ -40,14 +41,17 @@ class ClassBlocks {
   void walk(const LinearLossArguments& arguments, ClassGradients& classes,
             const std::function<void(const ClassBlock& block)>& body);
 
-  // gradient_hidden = (first block: 0, else what is there) + logits · weight; no-op without gradient_hidden.
-  void add_to_hidden(const LinearLossArguments& arguments, const ClassBlock& block);
+  // The block's logits are their gradient now: gradient_hidden = (first block: 0, else what is there) + logits ·
+  // weight, and classes.block(); what nobody wants is left out.
+  void add_gradients(const LinearLossArguments& arguments, const ClassBlock& block, ClassGradients& classes);
 
  private:
   Queue& queue_;
   std::int64_t d_, k_, block_classes_;
   DeviceBuffer<float> logits_;
   DeviceBuffer<float> rows_;  // (d + 1) of each class of a block
+  // Operands in bfloat16: hidden, and of a block its weights, and its logits' gradient.
+  DeviceBuffer<std::uint16_t> rounded_hidden_, rounded_weight_, rounded_gradient_;
 };
 
 // Whether a bfloat16 class matrix is multiplied as float32.

@@ -36,9 +36,11 @@ void store_class_gradients(Queue& queue, const LinearLossArguments& arguments, c
                              .m = block.logits.b,
                              .n = arguments.d,
                              .k = block.logits.m,
-                             .a = block.logits.values,
+                             .a = block.gradient.data,
+                             .a_type = block.gradient.type,
                              .lda = block.logits.b,
-                             .b = arguments.hidden,
+                             .b = block.hidden.data,
+                             .b_type = block.hidden.type,
                              .ldb = arguments.d,
                              .c = gradient,
                              .ldc = arguments.d});

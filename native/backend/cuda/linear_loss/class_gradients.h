@@ -27,7 +27,8 @@ class ClassGradients {
   virtual void before_read_rows(const std::int32_t* /*classes*/, const std::int32_t* /*count*/, std::int64_t /*most*/) {
   }
 
-  // block.logits (m×b) hold the gradient with respect to the block's logits: that of its classes is logitsᵀ · hidden.
+  // block.logits (m×b) hold the gradient with respect to the block's logits, and block.gradient is the same as products
+  // take it: that of its classes is gradientᵀ · hidden.
   // Nobody reads the block's weights after it: block.rows may be overwritten.
   virtual void block(const LinearLossArguments& arguments, const ClassBlock& block) = 0;
   // After the last block(): what they were relative to.
@@ -62,7 +63,7 @@ class StoredClassGradients final : public ClassGradients {
   bool wanted_;
 };
 
-// gradient (b×d) = block.logitsᵀ · hidden and bias_gradient (b) = their column sums; what is null is left out.
+// gradient (b×d) = block.gradientᵀ · hidden and bias_gradient (b) = the logits' column sums; what is null is left out.
 void store_class_gradients(Queue& queue, const LinearLossArguments& arguments, const ClassBlock& block, float* gradient,
                            float* bias_gradient);
 

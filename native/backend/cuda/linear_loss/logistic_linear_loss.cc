@@ -40,8 +40,7 @@ class LogisticLinearLoss final : public CudaLinearLoss {
       const std::int64_t partials = logistic_block(queue_.stream, block.logits, weight_.data(), log_weight_.data(),
                                                    static_cast<float>(scale), partial_.data());
       add_partial_sums(queue_.stream, partial_.data(), partials, value);
-      blocks_.add_to_hidden(arguments, block);
-      if (classes.wanted()) classes.block(arguments, block);
+      blocks_.add_gradients(arguments, block, classes);
     });
     scale_value(queue_.stream, value, scale);
     answers_.count(queue_.stream, arguments);

@@ -39,8 +39,7 @@ class SoftmaxLinearLoss final : public CudaLinearLoss {
     if (arguments.gradient_hidden == nullptr && !classes.wanted()) return;
     blocks_.walk(arguments, classes, [&](const ClassBlock& block) {
       row_gradients(queue_.stream, block.logits, maximum_.data(), factor_.data(), label_gradient_.data());
-      blocks_.add_to_hidden(arguments, block);
-      if (classes.wanted()) classes.block(arguments, block);
+      blocks_.add_gradients(arguments, block, classes);
     });
   }
 
