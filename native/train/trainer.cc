@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 
 #include "error.h"
 #include "model/input.h"
@@ -78,6 +79,7 @@ class Run {
   void collect(const Batch* batch);
   void checkpoint();
   void check_parameters();
+  std::int64_t example_of(std::int64_t at, const Batch* batch) const;
   [[noreturn]] void not_finite(std::int64_t at, const std::string& received, const Batch* batch);
 
   Model& model_;
@@ -93,6 +95,7 @@ class Run {
   std::int64_t collected_ = 0;  // steps whose loss has been read
   std::optional<ProgressReporter> progress_;
   StepRecorder records_;
+  std::function<std::int64_t(std::int64_t step)> not_finite_example_of_;  // reads a step's batch once more
   std::unique_ptr<StepRunner> steps_;  // after the memory that its steps use: it goes first
 };
 
@@ -171,15 +174,20 @@ TrainResult Run::go() {
   ReaderThread reader;
   const auto& used = options_.training_indices;
   DataOrder order(used_length(*options_.training, used), options_.seed);
-  BatchSequence batches(
-      *options_.training, reader, classes, m, first_step, options_.steps,
-      [&](std::int64_t number, std::int64_t* out) {
-        order.indices(number * m, m, out);
-        if (!used.empty())
-          for (std::int64_t i = 0; i < m; ++i) out[i] = used[static_cast<std::size_t>(out[i])];
-        return m;
-      },
-      options_.augmentation, options_.seed);
+  const auto indices_of = [&](std::int64_t number, std::int64_t* out) {
+    order.indices(number * m, m, out);
+    if (!used.empty())
+      for (std::int64_t i = 0; i < m; ++i) out[i] = used[static_cast<std::size_t>(out[i])];
+    return m;
+  };
+  BatchSequence batches(*options_.training, reader, classes, m, first_step, options_.steps, indices_of,
+                        options_.augmentation, options_.seed);
+  not_finite_example_of_ = [&](std::int64_t step) {
+    BatchSequence again(*options_.training, reader, classes, m, step, step + 1, indices_of, options_.augmentation,
+                        options_.seed);
+    const Batch* const batch = again.next();
+    return batch == nullptr ? -1 : not_finite_example(*batch, model_.input_size());
+  };
   std::optional<Validation> validation;
   if (options_.validation) validation.emplace(model_, options_, loss_, *last_layer_, reader);
   progress_.emplace(hooks_, first_step, options_.steps, m);
@@ -321,15 +329,25 @@ void Run::check_parameters() {
   }
 }
 
+// The first example of step `at` whose inputs are not finite; −1: none. Where losses are read together its batch may be
+// gone, and is read again: DataOrder and the augmentation are functions of the step.
+std::int64_t Run::example_of(std::int64_t at, const Batch* batch) const {
+  if (batch != nullptr) return not_finite_example(*batch, model_.input_size());
+  try {
+    return stopped() ? -1 : not_finite_example_of_(at);
+  } catch (...) {
+    return -1;  // a source that fails now hides the example, not the loss
+  }
+}
+
 void Run::not_finite(std::int64_t at, const std::string& received, const Batch* batch) {
   char rate[32];
   std::snprintf(rate, sizeof rate, "%g", learning_rate(at));
   std::string advice = "lower learningRate (" + std::string(rate) + " at this step)";
   if (!(options_.optimizer.clip_norm > 0)) advice += ", set clipNorm";
   advice += ", or check the data for NaN and extreme values";
-  if (batch != nullptr)
-    if (const std::int64_t bad = not_finite_example(*batch, model_.input_size()); bad >= 0)
-      advice = "the inputs of example " + std::to_string(bad) + " of the training data are NaN or infinite";
+  if (const std::int64_t bad = example_of(at, batch); bad >= 0)
+    advice = "the inputs of example " + std::to_string(bad) + " of the training data are NaN or infinite";
   throw Error(
       ErrorKind::operation, "ERR_ONELOGIT_LOSS_NOT_FINITE",
       "Expected a finite loss for step " + std::to_string(at + 1) + " but received " + received + ": " + advice);

@@ -507,6 +507,34 @@ TEST_CASE(
   const Failure failure = failure_of([&] { train(broken, options, {}); });
   CHECK(failure.code == "ERR_ONELOGIT_LOSS_NOT_FINITE");
   CHECK(contains(failure.message, "step " + std::to_string(position / 32 + 1) + " "));
+  CHECK(contains(failure.message, "example 200 "));
+}
+
+TEST_CASE("trainer: where losses are read together, a batch that is gone is read again for the example's name") {
+  QueuedBackend queued;
+  const auto fail = [&](const std::shared_ptr<StreamSource>& stream, const AugmentationSpec& augmentation) {
+    stream->inputs[10 * 6] = nan_value;
+    TrainOptions options = small_options(stream);
+    options.augmentation = augmentation;
+    Model model(small_network(6, 3), queued);
+    const Failure failure = failure_of([&] { train(model, options, {}); });
+    CHECK(failure.code == "ERR_ONELOGIT_LOSS_NOT_FINITE");
+    return failure.message;
+  };
+  const auto stream = std::make_shared<StreamSource>(64, 6, 3, 2);
+  CHECK(contains(fail(stream, {}), "example 10 "));
+  CHECK(stream->overlaps == 0);
+  AugmentationSpec augmentation;
+  augmentation.flip = true;
+  augmentation.height = 1;
+  augmentation.width = 3;
+  augmentation.channels = 2;
+  CHECK(contains(fail(std::make_shared<StreamSource>(64, 6, 3, 2), augmentation), "example 10 "));
+  // A source that cannot be read again hides the example, and nothing else. 32 steps and one that is read ahead.
+  const auto gone = std::make_shared<StreamSource>(64, 6, 3, 2);
+  gone->fault = Fault::throws;
+  gone->at = 33;
+  CHECK(contains(fail(gone, {}), "lower learningRate"));
 }
 
 // A device that fails in the first update, and for good.
