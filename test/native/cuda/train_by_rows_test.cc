@@ -3,10 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <random>
+#include <string>
 
 #include "backend/cuda/cuda_backend.h"
 #include "device_array.h"
 #include "distance.h"
+#include "error.h"
 #include "optimizer_specs.h"
 #include "train/last_layer.h"
 #include "train/trainer.h"
@@ -42,7 +44,8 @@ struct Trained {
   double loss, accuracy;
 };
 
-Trained train_on(Backend& backend, const OptimizerSpec& optimizer, const LossSpec& loss, std::int64_t steps) {
+Trained train_on(Backend& backend, const OptimizerSpec& optimizer, const LossSpec& loss, std::int64_t steps,
+                 const TrainHooks& hooks = {}) {
   LayerSpec embedding = layer("embedding", 6);
   embedding.vocabulary = WordSource::vocabulary;
   Model model(
@@ -58,7 +61,8 @@ Trained train_on(Backend& backend, const OptimizerSpec& optimizer, const LossSpe
   options.steps = steps;
   options.memory = HeadMemory::store;
   options.validation = std::make_shared<WordSource>(90);
-  const TrainResult result = train(model, options, {});
+  options.record_every = 2;
+  const TrainResult result = train(model, options, hooks);
   return {tensors_of(model), result.final_loss, result.validation->accuracy};
 }
 
@@ -87,6 +91,27 @@ TEST_CASE("cuda backend: embeddings and few rows of the last layer are trained t
       CHECK(trained.accuracy == doctest::Approx(expected.accuracy));
     }
 }
+
+#if defined(ONELOGIT_CUDA_HOST)  // which can lose a device without the process
+TEST_CASE("cuda backend: a device that is lost while rows rest is an error, and no crash") {
+  OptimizerSpec optimizer;
+  optimizer.learning_rate = 0.02;
+  optimizer.momentum = 0.9;
+  for (const LossSpec& loss : losses()) {
+    CudaBackend cuda;
+    TrainHooks hooks;
+    hooks.record = [](const TrainRecord& record) { cuda_host::lose_device(record.kind == TrainRecord::Kind::steps); };
+    std::string code;
+    try {
+      train_on(cuda, optimizer, loss, 8, hooks);
+    } catch (const Error& error) {
+      code = error.code();
+    }
+    cuda_host::lose_device(false);
+    CHECK(code == "ERR_ONELOGIT_CUDA");
+  }
+}
+#endif
 
 TEST_CASE("cuda backend: training by rows gives the same bits in every order of threads, and learns") {
   for (const LossSpec& loss : losses()) {

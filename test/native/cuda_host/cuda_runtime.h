@@ -84,6 +84,8 @@ void refuse_capture(bool refuse);
 void refuse_kernels(bool refuse);
 // Makes cuBLAS take no workspace; for tests.
 void refuse_workspace(bool refuse);
+// Makes kernels, copies and waits fail from here on, as after an illegal access (false: no more); for tests.
+void lose_device(bool lost);
 // Streams and handles of cuBLAS that are not destroyed yet.
 std::int64_t open_streams();
 std::int64_t open_handles();
@@ -215,6 +217,7 @@ enum cudaError_t {
   cudaErrorNoDevice = 100,
   cudaErrorNoKernelImageForDevice = 209,
   cudaErrorNotReady = 600,
+  cudaErrorIllegalAddress = 700,
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorStreamCaptureInvalidated = 901
 };

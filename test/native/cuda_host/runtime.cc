@@ -192,6 +192,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   if (bytes != 0 && (cuda_host::is_device_memory(to) != to_device || cuda_host::is_device_memory(from) != from_device))
     return failed(cudaErrorInvalidValue);
+  if (cuda_host::is_lost()) return failed(cudaErrorIllegalAddress);
   const auto copy = [=] {
     const DeviceAccess access;
     if (bytes != 0) std::memcpy(to, from, bytes);
@@ -219,6 +220,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 }
 cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream) {
   if (bytes != 0 && !cuda_host::is_device_memory(memory)) return failed(cudaErrorInvalidValue);
+  if (cuda_host::is_lost()) return failed(cudaErrorIllegalAddress);
   cuda_host::submit(stream, cuda_host::Work::copy, [=] {
     const DeviceAccess access;
     if (bytes != 0) std::memset(memory, value, bytes);

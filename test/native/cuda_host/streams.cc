@@ -41,7 +41,7 @@ struct Streams {
   std::recursive_mutex mutex;
   std::map<cudaStream_t, Stream> of;
   Delay delay = Delay::none;
-  bool refuse_capture = false;
+  bool refuse_capture = false, lost = false;
   Counts counts{};
   std::int64_t open = 0;  // made and not destroyed
 };
@@ -120,6 +120,10 @@ cudaError_t forbidden_in_capture() {
 
 void submit(cudaStream_t stream, Work kind, std::function<void()> work) {
   const Lock lock(streams().mutex);
+  if (streams().lost) {
+    failed(cudaErrorIllegalAddress);
+    return;
+  }
   Stream& queue = streams().of[stream];
   if (queue.capturing) {
     if (queue.broken)
@@ -172,6 +176,16 @@ void finish_work() {
 void delay_work(Delay delay) {
   finish_work();
   streams().delay = delay;
+}
+
+void lose_device(bool lost) {
+  finish_work();
+  streams().lost = lost;
+  last_error = cudaSuccess;
+}
+bool is_lost() {
+  const Lock lock(streams().mutex);
+  return streams().lost;
 }
 
 void refuse_capture(bool refuse) { streams().refuse_capture = refuse; }
@@ -239,6 +253,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (const cudaError_t error = cuda_host::forbidden_in_capture(); error != cudaSuccess) return error;
+  if (cuda_host::is_lost()) return failed(cudaErrorIllegalAddress);
   cuda_host::count_wait();
   cuda_host::finish(stream);
   return cudaSuccess;

@@ -20,6 +20,7 @@ bool is_copy_pending(const unsigned char* begin, std::size_t bytes);
 // Does what is left of a stream, and what that waits for.
 void finish(cudaStream_t stream);
 bool is_capturing(cudaStream_t stream);
+bool is_lost();
 
 void count_allocation();
 void count_free();
