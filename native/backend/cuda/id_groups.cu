@@ -4,11 +4,14 @@
 #include "backend/cuda/id_groups.h"
 
 #include <algorithm>
+#include <limits>
+#include <string>
 
 #include "backend/cuda/launch.h"
 #include "backend/cuda/matrix_threads.h"
 #include "backend/cuda/pack.h"
 #include "backend/cuda/reduce.h"
+#include "error.h"
 
 namespace onelogit::cuda {
 namespace {
@@ -140,11 +143,20 @@ std::int64_t padded(std::int64_t n) {
   return size;
 }
 
+// Positions are 32-bit numbers.
+std::int64_t checked(std::int64_t ids) {
+  if (ids > std::numeric_limits<std::int32_t>::max())
+    throw Error(ErrorKind::range, "ERR_ONELOGIT_RANGE",
+                "Expected fewer than 2^31 rows (labels and draws, or ids) for a step on the GPU but received " +
+                    std::to_string(ids) + ": use a smaller batchSize, fewer or shared draws");
+  return ids;
+}
+
 }  // namespace
 
 IdGroups::IdGroups(std::int64_t most_ids, std::int64_t different)
     : different_(different),
-      keys_(static_cast<std::size_t>(padded(most_ids)), "rows of a step"),
+      keys_(static_cast<std::size_t>(padded(checked(most_ids))), "rows of a step"),
       heads_(static_cast<std::size_t>((padded(most_ids) + largest_tile - 1) / largest_tile), "rows of a step"),
       ids_(static_cast<std::size_t>(std::min(most_ids, different)), "rows of a step"),
       count_(1, "rows of a step"),

@@ -9,6 +9,7 @@
 #include "backend/cuda/square_sum.h"
 #include "device_array.h"
 #include "distance.h"
+#include "error.h"
 #include "random_values.h"
 #include "same_bits.h"
 #include "small_run.h"
@@ -73,6 +74,16 @@ TEST_CASE("cuda groups: the different ids in order, and where each of them is") 
       CHECK(received[1] == expected_first);
       CHECK(received[2] == expected_positions);
     }
+}
+
+TEST_CASE("cuda groups: a list that is too long for its positions is an error, however much memory there is") {
+  std::string code;
+  try {
+    cuda::IdGroups(std::int64_t{1} << 31, 5);
+  } catch (const Error& error) {
+    code = error.code();
+  }
+  CHECK(code == "ERR_ONELOGIT_RANGE");
 }
 
 TEST_CASE("cuda groups: sums of rows that are stored, and of coefficients times hidden rows") {
