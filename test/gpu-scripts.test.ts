@@ -1,6 +1,6 @@
 /** The two programs for GPU hosts, where there is no GPU: help, wrong options, and one sentence. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from './helpers/process.js';
@@ -43,4 +43,17 @@ describe.each(['test-gpu', 'bench-gpu'])('%s', (name) => {
     expect(stderr).toMatch(message);
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });
+});
+
+it('native tests that take all of a GPU’s memory have names by which the sanitizers leave them out', () => {
+  const [, excluded] = readFileSync(join(packageRoot, 'scripts/gpu/test-phases.mjs'), 'utf8').match(/-tce=([^'"]+)/)!;
+  const words = excluded!.split(',').map((pattern) => pattern.replaceAll('*', ''));
+  const directory = join(packageRoot, 'test/native/cuda');
+  const names = readdirSync(directory).flatMap((file) => {
+    const onGpu = readFileSync(join(directory, file), 'utf8').replaceAll(/#if defined\(ONELOGIT_CUDA_HOST\)[\s\S]*?#(else|endif)/g, '');
+    const cases = file === 'host_test.cc' ? [] : onGpu.matchAll(/TEST_CASE\(\s*"([^"]+)"\) \{([\s\S]*?)^\}/gm);
+    return [...cases].filter(([, , body]) => /limit_memory\([1-9]/.test(body!)).map(([, name]) => name!);
+  });
+  expect(names.length).toBeGreaterThan(4);
+  expect(names.filter((name) => !words.some((word) => name.includes(word)))).toEqual([]);
 });

@@ -76,7 +76,7 @@ TEST_CASE("cuda backend: products in tf32 and bfloat16 train nearly the same net
 #if defined(ONELOGIT_CUDA_HOST)  // cuBLAS may take float32 for products as small as these
   CHECK(error_tf32 > 1e-5);
 #endif
-  CHECK(error_tf32 < 2e-3);
+  CHECK(error_tf32 < 5e-3);  // cuBLAS may round towards 0
   CHECK(error_bfloat16 > error_tf32);
   CHECK(error_bfloat16 < 2e-2);
 }

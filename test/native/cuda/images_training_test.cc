@@ -107,6 +107,8 @@ TEST_CASE("cuda images: training goes the CPU's way, in a workspace of any size"
     CHECK(distance(trained.logits, expected.logits) < 1e-3);
     CHECK(trained.loss == doctest::Approx(expected.loss).epsilon(1e-3));
     CHECK(trained.validation_loss == doctest::Approx(expected.validation_loss).epsilon(1e-3));
+    CAPTURE(cuda.step_use().refusal);
+    CHECK(cuda.step_use().replayed == 9);
   }
 }
 

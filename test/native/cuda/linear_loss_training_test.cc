@@ -297,7 +297,7 @@ TEST_CASE("cuda linear loss training: the same bits in every order of threads") 
     }
 }
 
-TEST_CASE("cuda linear loss training: a step neither allocates nor waits") {
+TEST_CASE("cuda linear loss training: steps allocate nothing, and wait for nothing") {
   for (const LossSpec& loss : losses())
     for (const bool clips : {false, true})
       for (const bool bfloat16 : {false, true})

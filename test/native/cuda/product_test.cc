@@ -138,7 +138,7 @@ TEST_CASE("cuda products: in every precision the product of rounded operands, so
   }
 }
 
-TEST_CASE("cuda products: operands are rounded into memory that is there after the first step") {
+TEST_CASE("cuda products: steps after the first allocate nothing for operands that they round") {
   std::mt19937 random(3);
   cuda::Products products(nullptr, Precision::bfloat16);
   const std::vector<float> values = random_values(600, random);

@@ -266,7 +266,7 @@ TEST_CASE("cuda row table: a history as long as it is outside tests") {
     CHECK(test::largest_error(received[array], expected[array], 1e-2) < 2e-5);
 }
 
-TEST_CASE("cuda row table: a step allocates nothing") {
+TEST_CASE("cuda row table: steps allocate nothing") {
   const OptimizerSpec optimizer = test::optimizer_specs()[3];
   cuda::Queue queue(nullptr, 1 << 20);
   const DeviceArray<float> value(random_values(12, 1)), velocity(std::vector<float>(12)),

@@ -90,6 +90,8 @@ TEST_CASE("cuda backend: embeddings and few rows of the last layer are trained t
       CHECK(trained.loss == doctest::Approx(expected.loss).epsilon(1e-3));
       CHECK(trained.accuracy == doctest::Approx(expected.accuracy));
     }
+  CAPTURE(cuda.step_use().refusal);
+  CHECK(cuda.step_use().replayed == 7 * losses().size() * optimizer_specs().size());
 }
 
 #if defined(ONELOGIT_CUDA_HOST)  // which can lose a device without the process
