@@ -17,6 +17,7 @@ import { dataDirectory, mnistDirectory } from './helpers/data.js';
 import { distance, needsGpu, note } from './helpers/gpu.js';
 import { lossValue } from './helpers/loss-values.js';
 import { clouds, normal, uniform } from './helpers/problems.js';
+import { packageUrl, runModule } from './helpers/process.js';
 import { temporaryFile } from './helpers/temporary.js';
 
 beforeEach(needsGpu);
@@ -128,6 +129,23 @@ describe('gpu typescript', () => {
     const example = Float32Array.from({ length: 16 }, uniform(5));
     expect(slc.score(example, 1)).toBe(onCpu.score(example, 1));
     expect((await SingleLogitClassifier.load(scratch.name)).generation).not.toBe(slc.generation);
+  });
+
+  // Exit handlers run last in, first out: those of the libraries for the GPU, opened after a first job on the CPU, must not run under another one.
+  it('process.exit() during predict ends the process as it says', async () => {
+    const source = `
+      const { layers, Model } = await import('${packageUrl}');
+      const network = (device) =>
+        Model.sequential({ inputShape: [64], layers: [layers.dense(256), layers.relu(), layers.dense(5)], device });
+      await network('cpu').predict(new Float32Array(64));
+      const model = network('cuda');
+      await model.predict(new Float32Array(64));
+      model.predict(new Float32Array(64 * 500_000));
+      setTimeout(() => process.exit(3), 100);`;
+    for (let round = 0; round < 4; round++) {
+      const { status, signal, stderr } = await runModule(source);
+      expect({ status, signal, stderr }).toEqual({ status: 3, signal: null, stderr: '' });
+    }
   });
 });
 

@@ -91,6 +91,10 @@ struct StartedJob {
 StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::function<void()> wake = {},
                      std::vector<Napi::ObjectReference> keep = {});
 
+// To be called when libraries were opened that have exit handlers of their own, on any thread: jobs are stopped before
+// they end.
+void stop_jobs_before_libraries();
+
 // ---- per-environment state ----
 struct EnvironmentState {
   Napi::FunctionReference error_class;  // OneLogitError, registered by src/native.ts

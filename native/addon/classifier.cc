@@ -358,15 +358,16 @@ Napi::Value classifier_of(const Napi::CallbackInfo& info) {
     auto use = std::make_shared<SharedModel::Use>(model_from_javascript(info[0]), false, "SingleLogitClassifier.load");
     const Napi::Object object = info[1].ToObject();
     auto generation = Generation::shared(description_of(object));
-    return start_job(
-               info.Env(),
-               [use, generation, storage = storage_field(object)](Job&) -> Finish {
-                 // Of its own: the model may be trained on while the classifier answers.
-                 const std::shared_ptr<Backend> backend = select_backend(std::string((*use)->backend().name())).backend;
-                 generation->weights = ClassifierWeights::snapshot(**use, *backend, storage);
-                 const auto shared = SharedWeights::alone(generation);
-                 return [shared](Napi::Env env) -> Napi::Value { return classifier_to_javascript(env, shared, true); };
-               })
+    return start_job(info.Env(),
+                     [use, generation, storage = storage_field(object)](Job&) -> Finish {
+                       // Of its own: the model may be trained on while the classifier answers.
+                       const std::shared_ptr<Backend> backend = backend_on(std::string((*use)->backend().name()));
+                       generation->weights = ClassifierWeights::snapshot(**use, *backend, storage);
+                       const auto shared = SharedWeights::alone(generation);
+                       return [shared](Napi::Env env) -> Napi::Value {
+                         return classifier_to_javascript(env, shared, true);
+                       };
+                     })
         .promise;
   });
 }

@@ -7,7 +7,8 @@
 //
 // process.exit() on the main thread runs no clean-up hooks: it calls exit(), and libraries are finalised (OpenBLAS
 // frees its buffers) while threads still compute. An exit handler, which comes before that, stops and joins what is
-// left.
+// left. Handlers run last in, first out: what opens a library later (CUDA, after a job on the CPU) has ours run before
+// the library's too.
 
 #include <cstdlib>
 #include <exception>
@@ -113,6 +114,11 @@ void finished(napi_env env, napi_value, void*, void* data) {
 void Job::cancel() {
   cancelled.store(true);
   if (wake) wake();
+}
+
+void stop_jobs_before_libraries() {
+  static std::once_flag once;
+  std::call_once(once, [] { std::atexit(stop_all); });
 }
 
 StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::function<void()> wake,

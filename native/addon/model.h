@@ -8,6 +8,7 @@
 #include <string>
 
 #include "addon/addon.h"
+#include "addon/call_backend.h"
 #include "format/safetensors.h"
 #include "model/model.h"
 
@@ -54,7 +55,7 @@ Napi::Value model_to_javascript(Napi::Env env, std::unique_ptr<Model> model);
 struct Placement {
   std::string device;
   Precision precision = Precision::float32;
-  std::shared_ptr<Backend> backend() const { return select_backend(device, precision).backend; }
+  std::shared_ptr<Backend> backend() const { return backend_on(device, precision); }
 };
 // { device, precision? }
 Placement placement_from_javascript(const Napi::Object& object);

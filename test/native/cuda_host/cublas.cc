@@ -5,12 +5,18 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 namespace {
 
 std::atomic<std::int64_t> handles{0};
-std::atomic<bool> workspace_is_refused{false};
+std::atomic<bool> workspace_is_refused{false}, has_ended{false};
+
+// What a library has of its own at the end of the process goes in an exit handler that was registered when the library
+// was opened.
+void end_library() { has_ended = true; }
 
 }  // namespace
 
@@ -73,6 +79,10 @@ CublasStatus gemm(CublasHandle handle, CublasOperation a_operation, CublasOperat
                   int ldb, const void* beta, void* c, CublasType c_type, int ldc, CublasCompute compute, int) {
   const bool transpose_a = a_operation == CublasOperation::transpose,
              transpose_b = b_operation == CublasOperation::transpose;
+  if (has_ended) {
+    std::fprintf(stderr, "cuda_host: cuBLAS is called after the process has ended it\n");
+    std::abort();
+  }
   if (handle == nullptr) return not_initialized;
   // k = 0 is not documented: nobody is to rely on it.
   if (m < 0 || n < 0 || k < 1 || lda < std::max(1, transpose_a ? k : m) || ldb < std::max(1, transpose_b ? n : k) ||
@@ -111,8 +121,11 @@ CublasStatus gemm(CublasHandle handle, CublasOperation a_operation, CublasOperat
 }  // namespace
 
 const Cublas& cublas() {
-  static const Cublas stand_in{"cuBLAS on the CPU", "", create, destroy, set_stream, set_workspace, gemm};
-  return stand_in;
+  static const auto* const stand_in = [] {
+    std::atexit(end_library);
+    return new Cublas{"cuBLAS on the CPU", "", create, destroy, set_stream, set_workspace, gemm};
+  }();
+  return *stand_in;
 }
 
 }  // namespace onelogit::cuda
