@@ -35,7 +35,7 @@ void StepGraph::run(std::int64_t examples, std::uint64_t step, float learning_ra
     log_.plain();
     return;
   }
-  if (graph_ == nullptr && (refused_ || !capture(body))) {
+  if (graph_ == nullptr && (refusals_ == most_refusals || !capture(body))) {
     body();
     log_.plain();
     return;
@@ -65,7 +65,7 @@ bool StepGraph::capture(const std::function<void()>& body) {
     check(ended, what);
     check(cudaGraphInstantiate(&graph_, graph, 0), what);
   } catch (const std::exception& error) {
-    refused_ = true;
+    ++refusals_;
     log_.refused(error.what());
   }
   if (graph != nullptr) static_cast<void>(cudaGraphDestroy(graph));
@@ -73,7 +73,7 @@ bool StepGraph::capture(const std::function<void()>& body) {
 }
 
 void StepGraph::forget() {
-  refused_ = false;
+  refusals_ = 0;
   if (graph_ == nullptr) return;
   static_cast<void>(cudaStreamSynchronize(queue_.stream));  // it may be running
   static_cast<void>(cudaGraphExecDestroy(graph_));

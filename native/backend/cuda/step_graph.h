@@ -1,6 +1,8 @@
 // The steps of a training as a CUDA graph: the first step is queued operation by operation, and allocates what it
 // needs; the second is captured; from then on a step is one launch. What differs between steps is in device memory
-// (step_values.h). A step that cannot be captured is queued plainly, as are those after it, and the reason is kept.
+// (step_values.h). A step that cannot be captured is queued plainly, and the reason is kept. The next ones try again, a
+// few times: a capture is also broken by whoever waits for the whole device meanwhile, as cuBLAS does where another
+// model is disposed of.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -37,6 +39,7 @@ class StepGraph final : public StepRunner {
   void run(std::int64_t examples, std::uint64_t step, float learning_rate, const std::function<void()>& body) override;
 
  private:
+  static constexpr int most_refusals = 3;
   // What the launches of a step depend on.
   struct Key {
     std::int64_t examples = -1;
@@ -49,8 +52,8 @@ class StepGraph final : public StepRunner {
 
   Queue& queue_;
   StepLog& log_;
-  Key seen_;              // of the latest step
-  bool refused_ = false;  // steps like that one cannot be captured
+  Key seen_;          // of the latest step
+  int refusals_ = 0;  // of captures of steps like that one
   cudaGraphExec_t graph_ = nullptr;
 };
 

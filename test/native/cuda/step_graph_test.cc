@@ -114,6 +114,25 @@ TEST_CASE("cuda step graph: what allocates or waits is queued plainly, and says 
   CHECK(runs.log.use().replayed == 4);
 }
 
+TEST_CASE("cuda step graph: a capture that is broken from outside is tried again, three times") {
+  Runs runs;
+  const auto replayed_of = [&](int broken) {
+    const std::uint64_t before = runs.log.use().replayed;
+    int calls = 0;
+    CHECK(runs.sum_of([&](double* sum, std::uint64_t, float) {
+      // The first call is a plain step; from then on a capture and, where that failed, a plain step take turns.
+      ++calls;
+      if (calls % 2 == 0 && calls / 2 <= broken) cuda::check(cudaStreamSynchronize(runs.stream), "somebody else");
+      cuda::launch("add", add_rate_kernel, 1, 1, 0, runs.stream, sum, runs.queue->step.values());
+    }) == 15.0);
+    return runs.log.use().replayed - before;
+  };
+  CHECK(replayed_of(0) == 4);
+  CHECK(replayed_of(1) == 3);
+  CHECK(replayed_of(2) == 2);
+  CHECK(replayed_of(3) == 0);
+}
+
 TEST_CASE("cuda step graph: an error of a step is the step's, captured or not") {
   Runs runs;
   DeviceArray<double> sum(std::vector<double>{0.0});
