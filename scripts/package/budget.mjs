@@ -1,7 +1,7 @@
 // What the package may cost. Megabytes are 10⁶ bytes.
 
 /** One addon of prebuilds/, with CUDA kernels. */
-export const addonBytes = 30e6;
+export const addonBytes = 20e6;
 /** The tarball, with every platform. */
 export const tarballBytes = 15e6;
 /** `npm install` of the tarball without install scripts, into an empty directory, its dependencies in npm's cache. */
