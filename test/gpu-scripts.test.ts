@@ -45,6 +45,39 @@ describe.each(['test-gpu', 'bench-gpu'])('%s', (name) => {
   });
 });
 
+it('a phase leaves time for those after it, and what it throws is its result', async () => {
+  using out = temporaryFile('phases');
+  const { runPhases } = (await import(`${packageRoot}scripts/gpu/phases.mjs`)) as {
+    runPhases(run: object): Promise<{ result: { phases: Record<string, object> }; failed: string[]; skipped: string[] }>;
+  };
+  const given: number[] = [];
+  const phase = (name: string, run: () => object) => ({
+    name,
+    run: async ({ seconds }: { seconds(): number }) => {
+      given.push(seconds());
+      return run();
+    },
+  });
+  const phases = [
+    phase('hangs', () => {
+      throw new Error('it had too little time');
+    }),
+    phase('left out', () => ({})),
+    phase('works', () => ({ results: 3 })),
+    phase('last', () => ({})),
+  ];
+  const options = { only: new Set(['hangs', 'works', 'last']), minutes: 10, out: out.name };
+  const { result, failed, skipped } = await runPhases({ name: 'gpu', options, device: { name: 'a', driver: '1' }, phases });
+  expect(given.map((seconds) => Math.round(seconds))).toEqual([360, 360, 600]);
+  expect([failed, skipped]).toEqual([['hangs'], []]);
+  expect(result.phases).toMatchObject({
+    hangs: { ok: false, error: 'it had too little time' },
+    works: { ok: true, results: 3 },
+    last: { ok: true },
+  });
+  expect(JSON.parse(readFileSync(join(out.name, 'gpu.json'), 'utf8')).phases).toEqual(result.phases);
+});
+
 it('native tests that take all of a GPU’s memory have names by which the sanitizers leave them out', () => {
   const [, excluded] = readFileSync(join(packageRoot, 'scripts/gpu/test-phases.mjs'), 'utf8').match(/-tce=([^'"]+)/)!;
   const words = excluded!.split(',').map((pattern) => pattern.replaceAll('*', ''));

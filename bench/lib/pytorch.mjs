@@ -17,9 +17,12 @@ export const describeSetting = (setting) =>
     .map(([name, value]) => `${name}=${value}`)
     .join(' ') || 'default settings';
 
-/** A Python that can import torch and these modules, or undefined. */
+/** A Python that can import torch and these modules within two minutes, or undefined. */
 export const findPython = (...modules) =>
-  ['python3', '/usr/bin/python3'].find((path) => spawnSync(path, ['-c', `import ${['torch', ...modules].join(', ')}`]).status === 0);
+  ['python3', '/usr/bin/python3'].find(
+    (path) =>
+      spawnSync(path, ['-c', `import ${['torch', ...modules].join(', ')}`], { timeout: 120_000, killSignal: 'SIGKILL' }).status === 0,
+  );
 
 /**
  * Starts `script` with each setting, asks `request` twice, and keeps the one with the smallest `milliseconds`. Returns the contestant,

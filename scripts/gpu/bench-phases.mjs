@@ -85,21 +85,32 @@ async function train({ seconds }) {
   const python = findPython();
   const contestants = {};
   const notAvailable = {};
-  const start = async (name, command, args) => {
-    const contestant = new Contestant(name, command, args);
-    // One that hangs must not hang the run: ended with it, next() says so.
-    const timer = setTimeout(() => contestant.close(), 1000 * Math.max(1, seconds()));
+  /** What a contestant says next. One that hangs or ends is out, and costs the others nothing; nobody waits for one that cannot even end. */
+  const answer = async (contestant, said) => {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error('it had too little time')), 1000 * Math.max(1, seconds()));
+    });
     try {
-      const introduction = await contestant.next();
-      if (introduction.ready) contestants[name] = contestant;
-      else {
-        notAvailable[name] = introduction.reason;
-        await contestant.close();
-      }
-      return introduction;
+      return await Promise.race([said(), late]);
+    } catch (error) {
+      contestant.close();
+      notAvailable[contestant.name] = error.message;
+      delete contestants[contestant.name];
+      return undefined;
     } finally {
       clearTimeout(timer);
     }
+  };
+  const start = async (name, command, args) => {
+    const contestant = new Contestant(name, command, args);
+    const introduction = await answer(contestant, () => contestant.next());
+    if (introduction?.ready) contestants[name] = contestant;
+    else if (introduction) {
+      notAvailable[name] = introduction.reason;
+      await contestant.close();
+    }
+    return introduction;
   };
   const ours = await start('onelogit', process.execPath, [
     join(root, 'bench/contestants/train_mlp_onelogit.mjs'),
@@ -109,13 +120,16 @@ async function train({ seconds }) {
   for (const mode of ['eager', 'compile', 'graph'])
     if (python === undefined) notAvailable[mode] = 'no python3 imports torch';
     else introductions[mode] = await start(mode, python, [join(root, 'bench/gpu/pytorch_mlp.py'), JSON.stringify({ ...mlp, mode })]);
-  const names = Object.keys(contestants);
-  const times = Object.fromEntries(names.map((name) => [name, []]));
-  for (let round = 0; round < rounds && seconds() > 5; round++)
-    // Fitting a model begins with its buffers: as many steps as make that small.
-    for (const name of names) times[name].push((await contestants[name].ask({ steps: 2000 })).milliseconds);
-  await Promise.all(names.map((name) => contestants[name].close()));
-  if (times.onelogit.length === 0) throw new PhaseError('there was no time for a round', { notAvailable });
+  const times = Object.fromEntries(Object.keys(contestants).map((name) => [name, []]));
+  for (let round = 0; round < rounds && seconds() > 5 && contestants.onelogit; round++)
+    for (const [name, contestant] of Object.entries(contestants)) {
+      // Fitting a model begins with its buffers: as many steps as make that small.
+      const said = await answer(contestant, () => contestant.ask({ steps: 2000 }));
+      if (said !== undefined) times[name].push(said.milliseconds);
+    }
+  await Promise.all(Object.values(contestants).map((contestant) => contestant.close()));
+  const names = Object.keys(times).filter((name) => times[name].length > 0);
+  if (!names.includes('onelogit')) throw new PhaseError('there was no round of onelogit', { notAvailable, times });
   return {
     task: mlp,
     introductions,
@@ -131,8 +145,8 @@ export const benchPhases = [
   { name: 'products', about: 'cuBLAS at the last layer’s shapes: float32, tf32, bfloat16', run: native('products') },
   { name: 'losses', about: 'the seven losses on logits, against a copy', run: native('losses') },
   { name: 'score', about: 'one column over a million examples, and one score', run: native('score') },
-  { name: 'train', about: 'training step of a small network, in turns with PyTorch', run: train },
-  { name: 'convolutions', about: 'ResNet-50’s convolutions, in turns with cuBLAS', run: native('convolutions') },
   { name: 'head', about: 'step of the last layer with its loss, in turns with cuBLAS', run: native('head') },
   { name: 'head-pytorch', about: 'the same in PyTorch after it, every way that is there', run: headContenders },
+  { name: 'train', about: 'training step of a small network, in turns with PyTorch', run: train },
+  { name: 'convolutions', about: 'ResNet-50’s convolutions, in turns with cuBLAS', run: native('convolutions') },
 ];

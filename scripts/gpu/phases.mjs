@@ -26,9 +26,12 @@ function commitHere() {
   }
 }
 
+/** A phase ends after this share of the time that is left when it begins, the last one after all of it: one that hangs must not cost the others. */
+const shareOfOne = 0.6;
+
 /**
  * @param phases [{ name, run(context) → results | throws }]; what `run` throws is recorded, and the next one begins. `context.seconds()` is the
- *   time left, `context.results` the phases' results so far.
+ *   time left of the phase ({@link shareOfOne}), `context.results` the phases' results so far.
  * @param written called after each phase with the whole result, to write more than the JSON.
  * @returns the whole result; `failed` names phases that failed, `skipped` those that had no time left.
  */
@@ -50,17 +53,21 @@ export async function runPhases({ name, options, device, phases, written = () =>
   };
   const failed = [];
   const skipped = [];
-  for (const phase of phases.filter((each) => options.only.has(each.name))) {
+  const asked = phases.filter((each) => options.only.has(each.name));
+  for (const phase of asked) {
     const started = performance.now();
-    if (seconds() < 5) {
+    const left = seconds();
+    const own = phase === asked.at(-1) ? left : shareOfOne * left;
+    const phaseSeconds = () => own - (performance.now() - started) / 1000;
+    if (left < 5) {
       console.log(`-- ${phase.name}: not begun, the ${options.minutes} minutes are over`);
       skipped.push(phase.name);
       continue;
     }
-    console.log(`-- ${phase.name} (${Math.round(seconds())} s left)`);
+    console.log(`-- ${phase.name} (${Math.round(own)} of ${Math.round(left)} s)`);
     let outcome;
     try {
-      outcome = { ok: true, ...(await phase.run({ seconds, device, results: result.phases })) };
+      outcome = { ok: true, ...(await phase.run({ seconds: phaseSeconds, device, results: result.phases })) };
     } catch (error) {
       outcome = { ok: false, error: error.message, ...error.details };
       failed.push(phase.name);
