@@ -6,12 +6,20 @@ packed=$(cat .gpu/*.xz .gpu/commit | sha256sum | cut -c1-16)
 if [ "$(cat "$host/packed" 2>/dev/null)" != "$packed" ]; then
   rm -rf "$host" node_modules dist
   mkdir -p "$host/bin" "$host/data"
-  xz -dc .gpu/node.xz >"$host/bin/node" && chmod +x "$host/bin/node" &&
-    xz -dc .gpu/node_modules.*.tar.xz | tar -xf - &&
-    xz -dc .gpu/dist.tar.xz | tar -xf - &&
-    xz -dc .gpu/binaries.tar.xz | tar -C "$host" -xf - &&
-    for data in .gpu/data.*.tar.xz; do [ ! -e "$data" ] || xz -dc "$data" | tar -C "$host/data" -xf - || return 1; done &&
-    echo "$packed" >"$host/packed"
+  # A host may have PyTorch but no xz.
+  unpack() {
+    if command -v xz >/dev/null; then xz -dc "$1"; else python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), sys.stdout.buffer)' "$1"; fi
+  }
+  unpack .gpu/node.xz >"$host/bin/node" && chmod +x "$host/bin/node" &&
+    unpack .gpu/node_modules.*.tar.xz | tar -xf - &&
+    unpack .gpu/dist.tar.xz | tar -xf - &&
+    unpack .gpu/binaries.tar.xz | tar -C "$host" -xf - &&
+    for data in .gpu/data.*.tar.xz; do [ ! -e "$data" ] || unpack "$data" | tar -C "$host/data" -xf - || break; done &&
+    "$host/bin/node" --version >/dev/null && [ -x "$host/programs/onelogit_cuda_tests" ] && echo "$packed" >"$host/packed"
+  if [ ! -e "$host/packed" ]; then
+    echo 'Expected a host that can unpack .gpu/ (xz or python3, tar, room for it) but something above failed' >&2
+    return 1
+  fi
 fi
 export PATH=$host/bin:$PATH:/usr/local/cuda/bin
 export ONELOGIT_DATA=$host/data ONELOGIT_GPU_PROGRAMS=$host/programs
