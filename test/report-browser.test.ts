@@ -254,6 +254,7 @@ describe('a report in a browser', () => {
     expect(nameless).toEqual([]);
     // Figures are tables, too.
     await page.click('#tables summary');
+    await page.waitForSelector('#tables tbody tr'); // they are filled when the browser says that they were opened
     const tables = await page.evaluate(() => [...document.querySelectorAll('#tables-body tbody')].map((body) => body.children.length));
     expect(tables[0]).toBeGreaterThan(10);
     expect(tables[1]).toBe(12);
