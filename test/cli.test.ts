@@ -367,6 +367,9 @@ describe('quickstart', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/loss +1-AUPRC +1-P@0.9 +1-P@0.99 +accuracy\ncross-entropy +0\.\d{4} .*\nbatch-cross-entropy +0\.\d{4} /);
     expect(stdout).toMatch(/Is this a 3\? {2}(Yes, and it is|No, but it is): its logit is -?[\d.]+, the threshold -?[\d.]+/);
+    expect(stdout).toMatch(
+      /Of [\d,]+ test images of this class [\d,]+ are recognised; of the [\d,]+ others [\d,]+ (is|are) mistaken for one\./,
+    );
     expect(stdout).toMatch(/One question takes \d+ µs/);
     expect(stdout).toContain('npx onelogit train data');
   });
@@ -375,6 +378,10 @@ describe('quickstart', () => {
     const result = json((await cli('quickstart', '--data', 'data', '--steps', '30', '--json')).stdout);
     expect(Object.keys(result.losses)).toEqual(['cross-entropy', 'batch-cross-entropy']);
     expect(result.question).toMatchObject({ class: 3, label: 3, logit: expect.any(Number), matches: expect.any(Boolean) });
+    const { ofClass, ofOthers } = result.question;
+    expect(ofClass.matches).toBeLessThanOrEqual(ofClass.examples);
+    // As the test data have them; a network of 30 steps is right more often than not.
+    expect(ofClass.matches / ofClass.examples).toBeGreaterThan(ofOthers.matches / ofOthers.examples);
   });
 
   it('fails for a directory without data that was asked for, instead of taking other data', async () => {

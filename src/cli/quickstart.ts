@@ -108,6 +108,11 @@ export const command = defineCommand(
       `Is this ${test.classNames?.[classId] ?? `a ${classId}`}?  ${answer.matches ? 'Yes, and it is' : 'No, but it is'}: its logit is ${answer.logit.toFixed(2)}, ` +
         `the threshold ${answer.threshold.toFixed(2)} (it lets ${100 * recall} % of them through, by held-out images).`,
     );
+    const { ofClass, ofOthers } = countMatches(classifier, test, classId);
+    output.line(
+      `Of ${count(ofClass.examples)} test images of this class ${count(ofClass.matches)} are recognised; ` +
+        `of the ${count(ofOthers.examples)} others ${count(ofOthers.matches)} ${ofOthers.matches === 1 ? 'is' : 'are'} mistaken for one.`,
+    );
     output.line(
       `One question takes ${answer.microseconds.toFixed(0)} µs (median): the hidden layers and one logit; the other ${count(train.classes - 1)} are never computed.`,
     );
@@ -139,7 +144,7 @@ export const command = defineCommand(
               ];
             }),
           ),
-          question: { class: classId, label: test.labels[index], index, ...answer },
+          question: { class: classId, label: test.labels[index], index, ...answer, ofClass, ofOthers },
           seconds,
         },
         () => '',
@@ -185,6 +190,17 @@ async function findData(asked: string | undefined): Promise<FoundData> {
       `the image:\n${drawImage(image, test.inputShape)}`,
     );
   return { train, test, source: { name: 'glyphs', line, drawQuestion } };
+}
+
+/** The same question about every image, in one call: how many of the class and of the others reach its threshold. */
+function countMatches(classifier: SingleLogitClassifier, { inputs, labels }: InMemoryDataset, classId: number) {
+  const logits = classifier.scoreBatch(inputs, classId);
+  const threshold = classifier.thresholds![classId]!;
+  const [ofClass, ofOthers] = [true, false].map((right) => {
+    const own = logits.filter((_, i) => (labels[i] === classId) === right);
+    return { examples: own.length, matches: own.filter((logit) => logit >= threshold).length };
+  });
+  return { ofClass: ofClass!, ofOthers: ofOthers! };
 }
 
 /** Asks once for the answer, then many times for the time it takes. */
