@@ -14,7 +14,7 @@ import { checkOptimizer, type Optimizer } from './optimizers.js';
 import { checkSchedule, type Schedule, schedules } from './schedules.js';
 import { checkFraction, type Split, splitIndices } from './split.js';
 import { checkRecording, type RecordingPlan } from './training-log/options.js';
-import { checkWritableSync } from './writable.js';
+import { checkWritable } from './writable.js';
 
 /** Loss and accuracy on the validation part. */
 export interface Validation {
@@ -254,7 +254,7 @@ function checkCheckpoint(value: unknown): { checkpointPath?: string; checkpointE
     checkpointPath: checkString(path, `path of ${what}`),
     checkpointEvery: checkInteger(everySteps, `everySteps of ${what}`, 1),
   };
-  checkWritableSync(checkpoint.checkpointPath, what);
+  checkWritable(checkpoint.checkpointPath, what);
   return checkpoint;
 }
 

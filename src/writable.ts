@@ -25,17 +25,12 @@ export function followLinks(path: string): string {
   }
 }
 
-/** {@link checkWritableSync} as a promise. */
-export async function checkWritable(path: string, option: string, options?: { grows?: boolean }): Promise<void> {
-  checkWritableSync(path, option, options);
-}
-
 /**
  * Refuses a file that cannot be put where it is wanted.
  *
  * @param grows - it is written in its place, and may be a pipe or a device; other files are replaced as a whole
  */
-export function checkWritableSync(path: string, option: string, { grows = false }: { grows?: boolean } = {}): void {
+export function checkWritable(path: string, option: string, { grows = false }: { grows?: boolean } = {}): void {
   const refuse = (received: string, cause?: unknown) =>
     new OneLogitError('ERR_ONELOGIT_FILE', `Expected a file that can be written for ${option} but received ${path}: ${received}`, {
       cause,

@@ -59,7 +59,7 @@ export const command = defineCommand(
       throw new UsageError(`Expected exactly one of --recall and --precision but received ${recall === undefined ? 'neither' : 'both'}`);
     const heldOut = values['held-out'];
     if (heldOut === split) throw new UsageError(`Expected another part than --split for --held-out but received ${split} for both`);
-    await checkWritable(out, values.out === undefined ? 'MODEL' : '--out');
+    checkWritable(out, values.out === undefined ? 'MODEL' : '--out');
     const { datasets, SingleLogitClassifier } = await import('../index.js');
     const classifier = await SingleLogitClassifier.load(path);
     try {

@@ -40,7 +40,7 @@ export const command = defineCommand(
     const { storage, out, data } = values;
     if (storage === undefined) throw new UsageError('Expected --storage float32, bfloat16 or int8 but received nothing');
     if (out === undefined) throw new UsageError('Expected --out FILE but received nothing');
-    await checkWritable(out, '--out');
+    checkWritable(out, '--out');
     const { SingleLogitClassifier } = await import('../index.js');
     const before = (await stat(path).catch(() => undefined))?.size;
     const classifier = await SingleLogitClassifier.load(path, { storage });

@@ -152,5 +152,6 @@ async function checkReport(report: string, model: string): Promise<void> {
   if (target !== undefined && target === source)
     throw new UsageError(`Expected another file than MODEL for --report, which it would replace, but received ${report} for both`);
   const { readAssets } = await import('../report/assets.js');
-  await Promise.all([checkWritable(report, '--report'), readAssets()]);
+  checkWritable(report, '--report');
+  await readAssets();
 }

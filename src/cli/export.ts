@@ -41,7 +41,7 @@ export const command = defineCommand(
     if (singleLogit && part === 'trunk')
       throw new UsageError('Expected --single-logit with --part model or head but received trunk, which has no logits');
     if (embedding && part !== 'model') throw new UsageError(`Expected --embedding with --part model but received ${part}`);
-    await checkWritable(out, '--out');
+    checkWritable(out, '--out');
     const { exportOnnx } = await import('../index.js');
     const result = await exportOnnx(path, out, { part, singleLogit, embedding, externalData });
     output.result({ format, part, singleLogit, ...result }, () =>

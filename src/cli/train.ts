@@ -111,14 +111,14 @@ export const command = defineCommand(
     checkArchitecture(values);
     const lossSettings = lossOptionsFrom(values);
     const [optimizer, schedule] = [await optimizerFrom(values), await scheduleFrom(values)];
-    await checkWritable(values.out, '--out');
-    if (values.checkpoint !== undefined) await checkWritable(values.checkpoint, '--checkpoint');
+    checkWritable(values.out, '--out');
+    if (values.checkpoint !== undefined) checkWritable(values.checkpoint, '--checkpoint');
 
     if (values.log !== undefined) {
       for (const other of ['out', 'checkpoint'] as const)
         if (resolve(values.log) === resolve(values[other] ?? ''))
           throw new UsageError(`Expected two files for --log and --${other} but received ${values.log} for both`);
-      await checkWritable(values.log, '--log', { grows: true });
+      checkWritable(values.log, '--log', { grows: true });
       checkLogFile(values.log, '--log');
     }
     if (values.tensorboard !== undefined) checkEventDirectory(values.tensorboard, '--tensorboard');

@@ -55,7 +55,7 @@ export async function prepareReport(options: unknown, classes: number, what: str
   const calibration = given.calibration == null ? undefined : checkCalibration(given.calibration, classes, `calibration of ${what}`);
   const fallback = calibration && Array.from(calibration.examples, (examples) => examples < examplesNeeded(calibration));
   const assets = await readAssets();
-  await checkWritable(path, what);
+  checkWritable(path, what);
   return {
     thresholds,
     async write(evaluation, details, { state, native, seed }) {
