@@ -1,5 +1,4 @@
 /** What reproductions that train show while they do so: the current part, and how long the whole run will take. */
-import { AbortError } from '../errors.js';
 import type { Device } from '../index.js';
 import type { ExperimentHooks } from '../reproduce/experiment.js';
 import type { LossName } from '../reproduce/paper.js';
@@ -9,7 +8,7 @@ import type { LossResult, StateDirectory } from '../reproduce/state.js';
 import { type TablePart, tablePartsDone, tablePartsOf } from '../reproduce/table-plan.js';
 import { count, duration, type Output } from './output.js';
 import { fitState, Progress } from './progress.js';
-import { InterruptedError } from './usage.js';
+import { InterruptedError, wasStopped } from './usage.js';
 
 const describePart = (part: TablePart) =>
   part === 'train' ? 'training' : part === 'evaluate' ? 'evaluating' : `trying learning rate ${part.slice('search '.length)}`;
@@ -84,8 +83,7 @@ export class TableProgress {
         onNote: (note) => progress?.note(note),
       });
     } catch (error) {
-      // Something else may have failed after Ctrl-C: then that is what has to be known.
-      if (error instanceof AbortError || (signal.aborted && error === signal.reason))
+      if (wasStopped(error, signal))
         throw new InterruptedError(`Interrupted during ${loss} on ${dataset}; repeat the command to go on from there`, {
           state: state.path,
         });

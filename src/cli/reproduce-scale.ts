@@ -1,7 +1,7 @@
 /** `onelogit reproduce scale`: the paper's tables on tasks of very many classes. */
 import { join } from 'node:path';
 import { dataDirectories } from '../data/find.js';
-import { AbortError, OneLogitError } from '../errors.js';
+import { OneLogitError } from '../errors.js';
 import { describeMachine, sourceCommit } from '../machine.js';
 import { type LossName, lossNames } from '../reproduce/paper.js';
 import { Plan } from '../reproduce/plan.js';
@@ -14,7 +14,7 @@ import { fingerprintOf } from '../reproduce/state.js';
 import { version } from '../version.js';
 import { count, duration, type Output, percent, table } from './output.js';
 import { fitState, Progress } from './progress.js';
-import { InterruptedError } from './usage.js';
+import { InterruptedError, wasStopped } from './usage.js';
 
 export interface ScaleRun {
   datasets: readonly ScaleDataset[];
@@ -120,8 +120,7 @@ export async function reproduceScale({ datasets, data, losses: asked, choices, e
         });
         results[loss] = result;
       } catch (error) {
-        // Something else may have failed after Ctrl-C: then that is what has to be known.
-        if (error instanceof AbortError || (signal.aborted && error === signal.reason))
+        if (wasStopped(error, signal))
           throw new InterruptedError(`Interrupted during ${loss} on ${name}; repeat the command to go on from there`, {
             state: state.path,
           });

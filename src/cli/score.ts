@@ -1,6 +1,7 @@
 /** `onelogit score`: one question, answered from one logit. */
 
 import type { SingleLogitClassifier } from '../classifier.js';
+import { shapeSize } from '../shape.js';
 import { defineCommand } from './command.js';
 import type { OptionValues } from './options.js';
 import { choice, integer, text } from './options.js';
@@ -124,9 +125,8 @@ async function exampleOf(
     ...loadOptionsFrom(values),
   });
   checkSameClasses(classNames, dataset, { model, data: values.data! });
-  const sizeOf = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
-  const size = sizeOf(dataset.inputShape);
-  if (size !== sizeOf(inputShape))
+  const size = shapeSize(dataset.inputShape);
+  if (size !== shapeSize(inputShape))
     throw rangeError(
       'ERR_ONELOGIT_LENGTH',
       `Expected examples of ${inputShape.join(' × ')}, as the model takes them, in ${values.data} but received ${dataset.inputShape.join(' × ')}`,

@@ -1,6 +1,7 @@
 /**
  * How a command line can go wrong, and what the process answers then.
  */
+import { AbortError } from '../errors.js';
 
 /** Exit codes: part of the public contract. */
 export const ExitCode = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -19,6 +20,11 @@ export class InterruptedError extends Error {
   ) {
     super(message);
   }
+}
+
+/** Whether a command stopped because it was told to. Something else may have failed after Ctrl-C: then that is what has to be known. */
+export function wasStopped(error: unknown, signal: AbortSignal): boolean {
+  return error instanceof AbortError || (signal.aborted && error === signal.reason);
 }
 
 /** Edit distance in which swapping two neighbours counts once (optimal string alignment): the usual typing slips. */
