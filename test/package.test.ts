@@ -14,7 +14,7 @@ const expected = [
   /^dist\/[\w/-]+\.(js|d\.ts)$/,
   /^native\/[\w/-]+\.(cc|cu|h|cuh)$/,
   /^cmake\/\w+\.(cmake|map)$/,
-  /^scripts\/build-(native|stamp)\.mjs$/,
+  /^scripts\/(install|build-native|build-stamp)\.mjs$/,
   /^prebuilds\/README\.md$/,
   /^prebuilds\/(linux|darwin)-(x64|arm64)\/(onelogit(\.glibc)?\.node|NOTICES\.txt)$/,
 ];
