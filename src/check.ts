@@ -54,6 +54,13 @@ export function checkOptions(options: unknown, known: readonly string[], what: s
   return options as Record<string, unknown>;
 }
 
+/** An object, no array, of a file: its properties are looked at by whoever needs them, and what else it has is passed over. */
+export function checkObject(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an object for ${what} but received ${describe(value)}`);
+  return value as Record<string, unknown>;
+}
+
 /** A finite number within [least, most]; `exclusive` leaves out `least` itself. */
 export function checkNumber(
   value: unknown,

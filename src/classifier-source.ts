@@ -5,8 +5,8 @@ import type { InputType } from './dataset.js';
 import type { Device } from './device.js';
 import { OneLogitError, rangeError } from './errors.js';
 import { type Layer, lastDenseLayer } from './layers/index.js';
-import { type ModelMetadata, readMetadata, writeMetadata } from './metadata.js';
-import { classNamesOf, withModelFile } from './model-file.js';
+import { type ModelMetadata, writeMetadata } from './metadata.js';
+import { classNamesOf, metadataOf, withModelFile } from './model-file.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
 import { native } from './native.js';
 import type { ClassStorage, NativeClassifier, NativeDescription, NativeHandle, NativeKeeping } from './native-classifier.js';
@@ -63,7 +63,7 @@ export function checkInputType(received: InputType | null, expected: InputType |
 }
 
 function readClassifierFile(file: NativeModelFile, path: string, device: Device, keeping: NativeKeeping) {
-  const read = readMetadata(file.metadata, path);
+  const read = metadataOf(file, path);
   const { inputShape, layers, seed, preprocessing } = read;
   const metadata = keeping.storage === undefined ? read : { ...read, layers: storedAs(layers, keeping.storage) };
   const json = keeping.storage === undefined ? (file.metadata as string) : writeMetadata(metadata, version);
@@ -86,10 +86,10 @@ export async function classifierFromModel(state: ModelState, device: Device, sto
       'ERR_ONELOGIT_RANGE',
       `Expected '${model.device}', the device of the model, for device of ${what} but received '${device}'`,
     );
-  const { inputShape, seed, inputType, preprocessing, loss, split, trained, biasInit, encodedNames } = state;
+  const { inputShape, seed, inputType, preprocessing, loss, split, trained, biasInit, training, encodedNames } = state;
   const keeping = storage === undefined ? {} : { storage };
   const layers = storage === undefined ? state.layers : storedAs(state.layers, storage);
-  const metadata = { inputShape, layers, seed, inputType, preprocessing, loss, split, trained, biasInit };
+  const metadata = { inputShape, layers, seed, inputType, preprocessing, loss, split, trained, biasInit, training };
   const description = describe(writeMetadata(metadata, version), encodedNames);
   return {
     native: await native.classifierOf(model, { ...keeping, ...description }),

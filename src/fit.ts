@@ -6,13 +6,14 @@ import { checkFit, type FitOptions, type FitPlan, type Validation } from './fit-
 import { orAborted, runJob, throwIfAborted } from './job.js';
 import { type Loss, type LossName, lossToMetadata } from './losses.js';
 import { describeMachine } from './machine.js';
-import { type BiasInit, writeMetadata } from './metadata.js';
+import { type BiasInit, type ModelMetadata, writeMetadata } from './metadata.js';
 import { resumedMetadata } from './model-file.js';
 import { idleNativeOf, type ModelState, namesOf } from './model-state.js';
 import type { NativeFitResult, NativeModel } from './native-model.js';
 import { byteScale, noPreprocessing } from './preprocessing.js';
 import { Sources } from './source.js';
 import { Recorder } from './training-log/recorder.js';
+import type { TrainingRecord } from './training-record.js';
 import { version } from './version.js';
 
 const what = 'model.fit';
@@ -71,6 +72,7 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
     split: parts.split,
     trained: true,
     biasInit: resumed ? resumed.biasInit : firstBiasInit(state, native, loss, plan.biasInit),
+    training: trainingRecord(state, native, plan, resumed ?? null),
     encodedNames: namesOf(training, native.classes) ?? state.encodedNames,
   };
   const recorder = plan.recording && new Recorder(plan.recording, aboutRun(state, native, plan, changes.biasInit));
@@ -91,9 +93,20 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
     });
     progress?.onFailure(job.cancel);
     recorder?.follow(job.takeRecords);
-    const promise = job.promise.finally(() => {
-      if (job.changed()) Object.assign(state, changes);
-    });
+    const keep = (stepsDone?: number) => {
+      const training = stepsDone === undefined ? changes.training : Object.freeze({ ...changes.training, stepsDone });
+      if (job.changed()) Object.assign(state, changes, { training });
+    };
+    const promise = job.promise.then(
+      (done) => {
+        keep(done.steps);
+        return done;
+      },
+      (error: unknown) => {
+        keep();
+        throw error;
+      },
+    );
     return { promise, cancel: job.cancel };
   };
   let result: NativeFitResult | undefined;
@@ -156,6 +169,27 @@ function aboutRun(state: ModelState, native: NativeModel, plan: FitPlan, biasIni
     machine: describeMachine(),
     ...(recording?.notes ? { notes: recording.notes } : {}),
   };
+}
+
+/** What the model keeps of this fit but for the steps done, which nobody knows before. */
+function trainingRecord(state: ModelState, native: NativeModel, plan: FitPlan, resumed: ModelMetadata | null): TrainingRecord {
+  const { optimizer, schedule, batchSize, steps, seed, augment } = plan.native;
+  // Of a file that an older version wrote, all that is known is whether there was a fit.
+  const before = state.training ? state.training.earlierFits + 1 : state.loss ? 1 : 0;
+  return Object.freeze({
+    optimizer,
+    schedule,
+    batchSize,
+    steps,
+    examples: plan.parts.trainingIndices?.length ?? plan.training.length,
+    seed,
+    ...(augment ? { augment: Object.freeze({ padding: augment.padding, flip: augment.flip }) } : {}),
+    device: native.device,
+    precision: state.precision,
+    earlierFits: resumed ? (resumed.training?.earlierFits ?? 0) : before,
+    version,
+    date: new Date().toISOString(),
+  });
 }
 
 /** The losses whose prior is not all zeros. */

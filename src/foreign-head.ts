@@ -120,6 +120,7 @@ function headMetadata(classes: number, features: number, { bias, storage }: Want
     split: null,
     trained: true,
     biasInit: null,
+    training: null,
   };
 }
 

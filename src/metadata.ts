@@ -2,7 +2,7 @@
  * What a model file says about the model beside its tensors: JSON under the key `onelogit` of the safetensors metadata. Nothing in it
  * grows with the number of classes.
  */
-import { checkBoolean, checkInteger, checkOneOf, describe } from './check.js';
+import { checkBoolean, checkInteger, checkObject, checkOneOf, describe } from './check.js';
 import type { InputType } from './dataset.js';
 import { OneLogitError } from './errors.js';
 import { checkLayers, type Layer } from './layers/index.js';
@@ -10,8 +10,12 @@ import { type Loss, lossFromMetadata, lossToMetadata } from './losses.js';
 import { checkPreprocessing, type Preprocessing } from './preprocessing.js';
 import { checkShape } from './shape.js';
 import { checkFraction, type Split } from './split.js';
+import { checkTrainingRecord, type TrainingRecord } from './training-record.js';
 
-/** The version of the file format that this package writes, and the newest it reads. */
+/**
+ * The version of the file format that this package writes, and the newest it reads. Raised when an older reader would misunderstand a file; what
+ * is merely added is passed over by older readers.
+ */
 export const formatVersion = 1;
 
 /** How the last layer's bias was initialised at the first fit: see `biasInit` of {@link FitOptions}. */
@@ -33,11 +37,13 @@ export interface ModelMetadata {
   /** Whether the weights were fitted, loaded or set. */
   readonly trained: boolean;
   readonly biasInit: BiasInit | null;
+  /** How the latest fit went about it; null before the first, and for files of versions that did not record it. */
+  readonly training: TrainingRecord | null;
 }
 
 /** The JSON of a model's metadata. */
 export function writeMetadata(metadata: ModelMetadata, version: string): string {
-  const { inputShape, layers, seed, inputType, preprocessing, split, trained, biasInit } = metadata;
+  const { inputShape, layers, seed, inputType, preprocessing, split, trained, biasInit, training } = metadata;
   const loss = metadata.loss && lossToMetadata(metadata.loss);
   return JSON.stringify({
     format: formatVersion,
@@ -51,6 +57,7 @@ export function writeMetadata(metadata: ModelMetadata, version: string): string 
     split,
     trained,
     biasInit,
+    training,
   });
 }
 
@@ -106,20 +113,15 @@ function check(value: Record<string, unknown>): ModelMetadata {
     split: orNull('split', checkSplit),
     trained: checkBoolean(value.trained, 'trained'),
     biasInit: orNull('biasInit', (given, what) => checkOneOf(given, ['prior', 'zeros'], what)),
+    training: orNull('training', checkTrainingRecord),
   };
 }
 
 function checkSplit(value: unknown, what: string): Split {
-  const { fraction, seed, length } = checkRecord(value, what);
+  const { fraction, seed, length } = checkObject(value, what);
   return Object.freeze({
     fraction: checkFraction(fraction, `fraction of ${what}`),
     seed: checkInteger(seed, `seed of ${what}`),
     length: checkInteger(length, `length of ${what}`, 2, 2 ** 31 - 1),
   });
-}
-
-function checkRecord(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new OneLogitError('ERR_ONELOGIT_FORMAT', `Expected an object for ${what} but received ${describe(value)}`);
-  return value as Record<string, unknown>;
 }

@@ -1,5 +1,6 @@
 /** Model files: safetensors whose metadata describes the model (metadata.ts). Checkpoints are such files too. */
 import { isDeepStrictEqual } from 'node:util';
+import { describe } from './check.js';
 import { checkEncodedNames, type EncodedNames, fromNativeNames, nativeNames } from './class-names.js';
 import type { Device, Precision } from './device.js';
 import { OneLogitError } from './errors.js';
@@ -26,14 +27,15 @@ export async function saveModel(state: ModelState, path: string): Promise<void> 
 /** Reads a model or a checkpoint. */
 export async function loadModel(path: string, device: Device, precision: Precision): Promise<ModelState> {
   return withModelFile(path, async (file) => {
-    const metadata = readMetadata(file.metadata, path);
+    const metadata = metadataOf(file, path);
     const { inputShape, layers, seed } = metadata;
     const loaded = await file.load({ inputShape, layers, seed, device, precision }).catch((error: unknown) => {
       throw isForScoring(file, metadata) ? forScoring(path, error) : error;
     });
     if (metadata.preprocessing) loaded.setPreprocessing(metadata.preprocessing);
     // Its weights came from elsewhere, even if nobody fitted them: no prior bias any more.
-    return { ...metadata, trained: true, native: loaded, encodedNames: classNamesOf(file, loaded.classes, path), fitting: false };
+    const encodedNames = classNamesOf(file, loaded.classes, path);
+    return { ...metadata, trained: true, native: loaded, precision, encodedNames, fitting: false };
   });
 }
 
@@ -74,7 +76,7 @@ export interface ModelFileDescription {
  */
 export async function describeModelFile(path: string): Promise<ModelFileDescription> {
   return withModelFile(path, (file) => {
-    const metadata = readMetadata(file.metadata, path);
+    const metadata = metadataOf(file, path);
     const { layers } = metadata;
     const described = file.describe({ inputShape: metadata.inputShape, layers, seed: metadata.seed });
     const { layer, index } = lastDenseLayer(layers);
@@ -94,6 +96,19 @@ export async function describeModelFile(path: string): Promise<ModelFileDescript
   });
 }
 
+/** The metadata of an open file. A checkpoint says beside it how far the fit was: nobody knew when the fit began. */
+export function metadataOf(file: NativeModelFile, path: string): ModelMetadata {
+  const metadata = readMetadata(file.metadata, path);
+  if (metadata.training === null || file.trainingStep === undefined) return metadata;
+  const stepsDone = /^\d+$/.test(file.trainingStep) ? Number(file.trainingStep) : Number.NaN;
+  if (!Number.isSafeInteger(stepsDone))
+    throw new OneLogitError(
+      'ERR_ONELOGIT_FORMAT',
+      `Expected a number of steps for 'training.step' in the metadata of ${path} but received ${describe(file.trainingStep)}`,
+    );
+  return { ...metadata, training: Object.freeze({ ...metadata.training, stepsDone }) };
+}
+
 /** Opens a model file for as long as `body` takes. */
 export async function withModelFile<T>(path: string, body: (file: NativeModelFile) => T | Promise<T>): Promise<T> {
   const file = await native.openModelFile(path);
@@ -110,7 +125,7 @@ export async function withModelFile<T>(path: string, body: (file: NativeModelFil
  * @throws OneLogitError `ERR_ONELOGIT_CHECKPOINT` if it is of another model
  */
 export async function resumedMetadata(state: ModelState, split: Split | null, path: string): Promise<ModelMetadata> {
-  const metadata = await withModelFile(path, (file) => readMetadata(file.metadata, path));
+  const metadata = await withModelFile(path, (file) => metadataOf(file, path));
   const mismatch = (property: string): never => {
     throw new OneLogitError(
       'ERR_ONELOGIT_CHECKPOINT',

@@ -1,6 +1,7 @@
 /** What a {@link Model} consists of, for the files that work on one: fit.ts, evaluate.ts, model-file.ts, classifier.ts. */
 import { type EncodedNames, encodeNames } from './class-names.js';
 import type { Dataset } from './dataset.js';
+import type { Precision } from './device.js';
 import { OneLogitError } from './errors.js';
 import type { BiasInit, ModelMetadata } from './metadata.js';
 import type { NativeModel } from './native-model.js';
@@ -15,6 +16,9 @@ export interface ModelState extends ModelMetadata {
   split: ModelMetadata['split'];
   trained: boolean;
   biasInit: BiasInit | null;
+  training: ModelMetadata['training'];
+  /** In what it computes; for the record of a fit. */
+  readonly precision: Precision;
   encodedNames: EncodedNames | null;
   /** Whether `fit` runs. */
   fitting: boolean;

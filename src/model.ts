@@ -19,6 +19,7 @@ import { checkShape, shapeSize } from './shape.js';
 import type { Split } from './split.js';
 import { type LoadStateDictOptions, loadStateDict } from './state-dict.js';
 import { summaryOf } from './summary.js';
+import type { TrainingRecord } from './training-record.js';
 
 /** What {@link Model.sequential} and {@link Model.build} have in common. */
 export interface ModelOptions {
@@ -201,6 +202,11 @@ export class Model {
     return this.#state.biasInit;
   }
 
+  /** How the latest fit went about it: optimizer, steps, batch size; null before the first, and for files of versions that did not record it. */
+  get training(): TrainingRecord | null {
+    return this.#state.training;
+  }
+
   /** Whether `fit` runs. */
   get busy(): boolean {
     return this.#state.fitting;
@@ -220,7 +226,7 @@ export class Model {
    * Trains on its own thread; the event loop stays free. The weights are those of the last step, also after an abort or an error.
    *
    * Data in memory is copied before this returns (with `resumeFrom`, once the checkpoint has been read). With a reader, `read` is called for the first example once more at the first fit,
-   * to learn the element type. What the training loss's name, the validation split and the preprocessing were is recorded in the model.
+   * to learn the element type. The loss, the validation split, the preprocessing and {@link Model.training} are recorded in the model.
    *
    * @throws TypeError or RangeError naming the option; `AbortError` (`ERR_ONELOGIT_ABORTED`) when `signal` says so;
    * OneLogitError `ERR_ONELOGIT_LOSS_NOT_FINITE` when the loss is no longer finite, at which step and what to try;
@@ -366,6 +372,8 @@ function newState(inputShape: readonly number[], list: Layer[], given: Record<st
     split: null,
     trained: false,
     biasInit: null,
+    training: null,
+    precision,
     encodedNames: null,
     fitting: false,
   };

@@ -263,6 +263,8 @@ export interface NativeFileDescription {
 export interface NativeModelFile {
   /** The JSON under 'onelogit', if there is one. */
   metadata?: string;
+  /** Under 'training.step', of a checkpoint: as it is in the file. */
+  trainingStep?: string;
   /** Bytes of the tensors class_names.bytes and class_names.offsets, if the file has them. */
   classNames?: NativeNames;
   /** Builds the model and reads its tensors; they are checked before any memory is taken. */

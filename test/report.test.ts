@@ -10,6 +10,7 @@ import { Ranking } from '../src/report/page/ranking.js';
 import { shortest } from '../src/report/report-data.js';
 import { countReaching, datasetOf, generator, identityModel, randomLogits, readReport } from './helpers/report.js';
 import { runCli } from './helpers/run-cli.js';
+import { readParts, writeParts } from './helpers/safetensors.js';
 import { temporaryFile } from './helpers/temporary.js';
 import { writeTinyIdx } from './helpers/tiny-idx.js';
 
@@ -199,6 +200,42 @@ describe('a report’s file', () => {
     ]);
     // The page's modules have become one.
     expect(text).not.toMatch(/^(import|export) /m);
+  });
+
+  it('says how the model was trained, as far as its file tells', async () => {
+    using file = temporaryFile('report.html');
+    using path = temporaryFile('model.safetensors');
+    using model = await identityModel(3);
+    const facts = async (of: Model) => {
+      await of.evaluate(datasetOf(randomLogits(30, 3)), { report: file.name });
+      const { html: text } = readReport(file.name);
+      const section = text.slice(text.indexOf('id="model-title"'), text.indexOf('id="run-title"'));
+      return Object.fromEntries(
+        [...section.matchAll(/<dt>(.*?)<\/dt><dd dir="auto">(.*?)<\/dd>/g)].map(([, name, value]) => [name, value]),
+      );
+    };
+    const { date } = model.training!;
+    expect(await facts(model)).toMatchObject({
+      Optimizer: 'sgd, learningRate 0.1, weightDecay 0, momentum 0, nesterov false',
+      Schedule: 'constant',
+      Steps: '1, of 4 examples each: 1 epoch of 4 examples',
+      Augmentation: 'none',
+      'Seed of the fit': '0',
+      'Computed on': 'cpu, float32',
+      'Trained by': `onelogit ${model.training!.version}, begun ${date}`,
+    });
+    // A file from before this was recorded has none of it.
+    await model.save(path.name);
+    const parts = readParts(path.name);
+    writeParts(path.name, {
+      ...parts,
+      metadata: { onelogit: parts.metadata.onelogit!.replace(/"training":\{.*\}\}?/, '"training":null}') },
+    });
+    using older = await Model.load(path.name, { device: 'cpu' });
+    expect(older.training).toBeNull();
+    const known = await facts(older);
+    expect(known).toMatchObject({ Loss: 'batch-cross-entropy' });
+    for (const name of ['Optimizer', 'Schedule', 'Steps', 'Trained by']) expect(known).not.toHaveProperty(name);
   });
 
   it('warns in words where the loss is not aligned', async () => {

@@ -1,7 +1,9 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { layers, losses, Model, optimizers } from '../src/index.js';
+import { layers, losses, Model, optimizers, SingleLogitClassifier, schedules, type TrainingRecord } from '../src/index.js';
+import { describeModelFile } from '../src/model-file.js';
+import { trainingFacts } from '../src/training-text.js';
 import { version } from '../src/version.js';
 import { byteClouds, clouds } from './helpers/problems.js';
 import { type Parts, readParts, writeParts } from './helpers/safetensors.js';
@@ -38,8 +40,36 @@ beforeAll(async () => {
 afterAll(() => saved[Symbol.dispose]());
 
 const properties = (of: Model) => {
-  const { inputShape, classes, features, parameterCount, seed, preprocessing, inputType, split, trained, biasInit, loss, tensors } = of;
-  return { inputShape, classes, features, parameterCount, seed, preprocessing, inputType, split, trained, biasInit, loss, tensors };
+  const {
+    inputShape,
+    classes,
+    features,
+    parameterCount,
+    seed,
+    preprocessing,
+    inputType,
+    split,
+    trained,
+    biasInit,
+    loss,
+    tensors,
+    training,
+  } = of;
+  return {
+    inputShape,
+    classes,
+    features,
+    parameterCount,
+    seed,
+    preprocessing,
+    inputType,
+    split,
+    trained,
+    biasInit,
+    loss,
+    tensors,
+    training,
+  };
 };
 
 describe('a model that was saved and loaded', () => {
@@ -95,6 +125,158 @@ describe('a model that was saved and loaded', () => {
   });
 });
 
+describe('how it was trained', () => {
+  const fitting = { loss: losses.batchCrossEntropy(), optimizer: optimizers.sgd({ learningRate: 0.1 }), batchSize: 8 };
+  const recordIn = (path: string) => JSON.parse(readParts(path).metadata.onelogit!).training;
+
+  test('is of the latest fit, and says how many there were before', async () => {
+    using path = temporaryFile('model.safetensors');
+    const several = build();
+    expect(several.training).toBeNull();
+    await several.fit(dataset, { ...fitting, steps: 3 });
+    expect(several.training).toMatchObject({ steps: 3, stepsDone: 3, examples: dataset.length, batchSize: 8, earlierFits: 0 });
+    const optimizer = optimizers.adamW({ learningRate: 0.01, clipNorm: 2 });
+    const schedule = schedules.warmup({ steps: 2 }, schedules.cosine({ minimum: 0.1 }));
+    await several.fit(dataset, { ...fitting, optimizer, schedule, epochs: 0.1, seed: 4, validation: { fraction: 0.5 } });
+    const { training } = several;
+    const { length } = dataset;
+    const steps = Math.ceil((0.1 * length) / 2 / 8);
+    expect(training).toMatchObject({
+      optimizer,
+      schedule,
+      steps,
+      stepsDone: steps,
+      examples: length / 2,
+      seed: 4,
+      earlierFits: 1,
+      version,
+    });
+    expect(Math.abs(Date.now() - Date.parse(training!.date))).toBeLessThan(60_000);
+    await several.save(path.name);
+    const loaded = await Model.load(path.name);
+    expect(loaded.training).toEqual(training);
+    await loaded.fit(dataset, { ...fitting, steps: 1 });
+    expect(loaded.training).toMatchObject({ earlierFits: 2, stepsDone: 1 });
+  });
+
+  test('has what images went through', async () => {
+    const images = Model.sequential({ inputShape: [4, 4, 1], layers: [layers.dense(5)] });
+    await images.fit({ ...byteClouds(), inputShape: [4, 4, 1] }, { ...fitting, steps: 1, augment: { padding: 1 } });
+    expect(images.training!.augment).toEqual({ padding: 1, flip: false });
+  });
+
+  test('is in classifiers, converted and calibrated files too', async () => {
+    using path = temporaryFile('classifier.safetensors');
+    for (const storage of ['float32', 'bfloat16', 'int8'] as const)
+      for (const source of [saved.name, model]) {
+        const classifier = await SingleLogitClassifier.load(source, { storage });
+        await classifier.calibrate(dataset, { recall: 0.5 });
+        await classifier.save(path.name);
+        classifier.dispose();
+        expect(recordIn(path.name)).toEqual(recordIn(saved.name));
+      }
+  });
+
+  test('tells how far an interrupted fit came, in a checkpoint as well, and no more than the whole of a resumed one', async () => {
+    using path = temporaryFile('checkpoint.safetensors');
+    using out = temporaryFile('out.safetensors');
+    const checkpoint = { path: path.name, everySteps: 10 };
+    const abort = new AbortController();
+    const interrupted = build();
+    await interrupted.fit(dataset, { ...fitting, steps: 1 });
+    const fit = interrupted.fit(dataset, {
+      ...fitting,
+      steps: 1_000_000,
+      checkpoint,
+      signal: abort.signal,
+      onProgress: () => abort.abort(),
+    });
+    await expect(fit).rejects.toMatchObject({ name: 'AbortError' });
+    const { stepsDone, date } = interrupted.training!;
+    expect(stepsDone).toBeGreaterThan(0);
+    expect(stepsDone).toBeLessThan(1_000_000);
+    const record = { steps: 1_000_000, stepsDone, earlierFits: 1, date };
+    expect((await Model.load(path.name)).training).toMatchObject(record);
+    expect((await describeModelFile(path.name)).metadata.training).toMatchObject(record);
+    // A classifier of a checkpoint, as it is and converted.
+    for (const storage of ['float32', 'int8'] as const) {
+      const classifier = await SingleLogitClassifier.load(path.name, { storage });
+      await classifier.save(out.name);
+      expect((await describeModelFile(out.name)).metadata.training).toMatchObject(record);
+    }
+    const resumed = build();
+    const steps = stepsDone! + 5;
+    await resumed.fit(dataset, { ...fitting, steps, resumeFrom: path.name });
+    expect(resumed.training).toMatchObject({ steps, stepsDone: steps, earlierFits: 1 });
+    expect(Date.parse(resumed.training!.date)).toBeGreaterThanOrEqual(Date.parse(date));
+  });
+
+  test('does not claim steps that nobody counted', async () => {
+    const broken = build();
+    const loss = losses.batchCrossEntropy();
+    const huge = optimizers.sgd({ learningRate: 3e38 });
+    await expect(broken.fit(dataset, { loss, optimizer: huge, steps: 100, batchSize: 8 })).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_LOSS_NOT_FINITE',
+    });
+    expect(broken.training).toMatchObject({ steps: 100, optimizer: huge });
+    expect(broken.training).not.toHaveProperty('stepsDone');
+    expect(Object.fromEntries(trainingFacts(broken.training!)).Steps).toBe(
+      'fewer than the 100 asked for, of 8 examples each: an error ended it',
+    );
+  });
+
+  test('is not in files of versions before, which are read all the same, and their fit counts', async () => {
+    using path = temporaryFile('older.safetensors');
+    const parts = readParts(saved.name);
+    const { training: _, ...older } = JSON.parse(parts.metadata.onelogit!);
+    writeParts(path.name, { ...parts, metadata: { onelogit: JSON.stringify(older) } });
+    const loaded = await Model.load(path.name);
+    expect(loaded.training).toBeNull();
+    expect(await loaded.predict(dataset.inputs)).toEqual(await model.predict(dataset.inputs));
+    await loaded.fit(dataset, { ...fitting, steps: 1 });
+    expect(loaded.training!.earlierFits).toBe(1);
+  });
+
+  test('may have more in files of later versions', async () => {
+    using path = temporaryFile('later.safetensors');
+    const parts = readParts(saved.name);
+    const later = JSON.parse(parts.metadata.onelogit!.replace('"training":{', '"training":{"__proto__":{"polluted":true},"later":[1],'));
+    writeParts(path.name, { ...parts, metadata: { onelogit: JSON.stringify({ ...later, novel: {} }) } });
+    const { training } = await Model.load(path.name);
+    expect(training).toEqual(model.training);
+    expect(Object.hasOwn(training!, 'later')).toBe(false);
+    expect((training as unknown as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+
+  test('reads like this', () => {
+    const record: TrainingRecord = {
+      optimizer: optimizers.sgd({ learningRate: 0.1, momentum: 0.9 }),
+      schedule: schedules.warmup({ steps: 500 }, schedules.step({ every: 1000, factor: 0.5 })),
+      batchSize: 128,
+      steps: 20_000,
+      stepsDone: 5000,
+      examples: 60_000,
+      seed: 7,
+      augment: { padding: 4, flip: true },
+      device: 'cuda',
+      precision: 'tf32',
+      earlierFits: 1,
+      version: '1.2.3',
+      date: '2026-01-02T03:04:05.678Z',
+    };
+    expect(trainingFacts(record)).toEqual([
+      ['Optimizer', 'sgd, learningRate 0.1, weightDecay 0, momentum 0.9, nesterov false'],
+      ['Schedule', 'warmup over 500 steps, then step, times 0.5 every 1,000 steps'],
+      ['Steps', '5,000 of the 20,000 asked for, of 128 examples each: 10.67 epochs of 60,000 examples'],
+      ['Augmentation', 'padding 4 and a random window, flip'],
+      ['Seed of the fit', '7'],
+      ['Computed on', 'cuda, tf32'],
+      ['Fits before', '1; loss, optimizer and the rest are those of the latest one'],
+      ['Trained by', 'onelogit 1.2.3, begun 2026-01-02T03:04:05.678Z'],
+    ]);
+  });
+});
+
 describe('the file', () => {
   test('holds tensors under the names of a torch.nn.Sequential, and describes the model in its metadata', () => {
     const { metadata, tensors } = readParts(saved.name);
@@ -138,6 +320,20 @@ describe('the file', () => {
       split: { fraction: 0.1, seed: 5, length: 500 },
       trained: true,
       biasInit: 'prior',
+      training: {
+        optimizer: { name: 'adam', learningRate: 0.001, weightDecay: 0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+        schedule: { name: 'constant' },
+        batchSize: 16,
+        steps: 20,
+        examples: 450,
+        seed: 2 ** 53 - 1,
+        device: model.device,
+        precision: 'float32',
+        earlierFits: 0,
+        version,
+        date: expect.stringMatching(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+        stepsDone: 20,
+      },
     });
   });
 
@@ -239,6 +435,30 @@ describe('Model.load refuses', () => {
     ['a split that is none', (m) => (m.split = []), /split/],
     ['trained by half', (m) => (m.trained = 'half'), /trained/],
     ['an unknown biasInit', (m) => (m.biasInit = 'ones'), /biasInit/],
+    ['a training that is a list', (m) => (m.training = []), /object for training/],
+    ...(
+      [
+        ['an unknown optimizer', { optimizer: { name: 'constructor' } }, /optimizer of training/],
+        ['an optimizer with an unknown option', { optimizer: { name: 'sgd', learningRate: 1, html: '<b>' } }, /unknown option 'html'/],
+        ['a schedule within a schedule', { schedule: { name: 'warmup', steps: 1, next: { name: 'warmup', steps: 1 } } }, /warm-up/],
+        ['no batch size', { batchSize: undefined }, /batchSize of training/],
+        ['steps as text', { steps: '<script>' }, /steps of training/],
+        ['steps done below none', { stepsDone: -1 }, /stepsDone of training/],
+        ['examples beyond any', { examples: 2 ** 31 }, /examples of training/],
+        ['augmentation of another kind', { augment: { padding: 1, flip: 'yes' } }, /flip of augment of training/],
+        ['another device', { device: 'tpu' }, /device of training/],
+        ['another precision', { precision: 'float4' }, /precision of training/],
+        ['half an earlier fit', { earlierFits: 0.5 }, /earlierFits of training/],
+        ['a version that is a page', { version: '<img src=x onerror=alert(1)>' }, /version of training/],
+        ['a version without end', { version: '1'.repeat(65) }, /version of training/],
+        ['a date that is a command to a terminal', { date: '\x1b[2J' }, /date of training/],
+        ['a date that is none', { date: '2026-13-01T00:00:00Z' }, /date of training/],
+      ] as [string, object, RegExp][]
+    ).map(([name, change, message]): [string, (value: Record<string, unknown>) => void, RegExp] => [
+      `training with ${name}`,
+      (m) => Object.assign(m.training as object, change),
+      message,
+    ]),
   ])('metadata with %s', async (_, change, message) => {
     using path = withMetadata(change);
     const rejection = { name: 'OneLogitError', code: 'ERR_ONELOGIT_FORMAT', message: expect.stringMatching(message) };

@@ -14,6 +14,7 @@ namespace onelogit::addon {
 namespace {
 
 constexpr const char* metadata_key = "onelogit";
+constexpr const char* training_step_key = "training.step";  // of a checkpoint: train/checkpoint.cc
 
 // Names of a million classes take some tens of megabytes.
 constexpr std::int64_t most_name_bytes = std::int64_t{1} << 30;
@@ -105,6 +106,8 @@ Napi::Value to_javascript(Napi::Env env, const std::shared_ptr<OpenedFile>& open
   const Napi::Object result = Napi::Object::New(env);
   const auto& metadata = opened->file.metadata();
   if (const auto found = metadata.find(metadata_key); found != metadata.end()) result.Set("metadata", found->second);
+  if (const auto found = metadata.find(training_step_key); found != metadata.end())
+    result.Set("trainingStep", found->second);
   if (opened->named) result.Set("classNames", names_to_javascript(env, opened->name_bytes, opened->name_offsets));
   // Until it is closed: garbage would keep its descriptor, of which a process has a thousand.
   const auto held = std::make_shared<std::shared_ptr<OpenedFile>>(opened);

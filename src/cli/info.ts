@@ -2,6 +2,7 @@
 import type { BackendInfo } from '../backend.js';
 import { lossText } from '../loss-text.js';
 import type { ModelFileDescription } from '../model-file.js';
+import { trainingFacts } from '../training-text.js';
 import { defineCommand } from './command.js';
 import { count } from './output.js';
 
@@ -10,7 +11,7 @@ export const command = defineCommand(
     name: 'info',
     summary: 'what a model file holds, or what this machine offers',
     description:
-      'Without MODEL: version, processor, matrix products, instruction set, threads, GPUs. With MODEL: also its layers, loss and thresholds.',
+      'Without MODEL: version, processor, matrix products, instruction set, threads, GPUs. With MODEL: also its layers, how it was trained and its thresholds.',
     positionals: [{ name: 'MODEL', help: 'a model file', optional: true }],
     options: {},
     examples: [
@@ -55,12 +56,12 @@ function columns(lines: readonly (readonly [string, string])[]): string {
 type DescribedModel = ModelFileDescription & { path: string };
 
 function modelJson({ path, metadata, ...described }: DescribedModel) {
-  const { inputShape, layers, loss, biasInit, preprocessing, split } = metadata;
-  return { path, inputShape, ...described, layers, loss, aligned: loss?.aligned ?? null, biasInit, preprocessing, split };
+  const { inputShape, layers, seed, loss, biasInit, preprocessing, split, training } = metadata;
+  return { path, inputShape, ...described, layers, seed, loss, aligned: loss?.aligned ?? null, biasInit, preprocessing, split, training };
 }
 
 function modelText(model: DescribedModel): string {
-  const { loss, split, inputShape } = model.metadata;
+  const { loss, split, inputShape, training } = model.metadata;
   const trained =
     loss === null
       ? 'not trained here'
@@ -71,6 +72,7 @@ function modelText(model: DescribedModel): string {
     ['parameters', count(model.parameters)],
     ['storage', `${model.storage}, of the class matrix of ${count(model.classes)} × ${count(model.features)}`],
     ['loss', trained],
+    ...(training === null ? [] : trainingFacts(training).map(([name, value]) => [name.toLowerCase(), value] as const)),
     ['validation', split === null ? 'none set aside' : `${split.fraction} of ${count(split.length)} examples, seed ${split.seed}`],
     ['thresholds', model.calibrated ? `${count(model.classes)}` : 'none (onelogit calibrate finds them)'],
   ]);

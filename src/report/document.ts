@@ -148,7 +148,7 @@ const factList = (facts: readonly Fact[]) =>
 
 function about({ subject, evaluation }: ReportContents): Html {
   return html`<section aria-labelledby="model-title"><h2 id="model-title">Model and training</h2>
-<p class="muted">What the model’s file records. The optimizer and the number of steps are not kept in it.</p>${factList(modelFacts(subject))}</section>
+<p class="muted">What the model’s file records: of its latest fit, if there were several.</p>${factList(modelFacts(subject))}</section>
 <section aria-labelledby="run-title"><h2 id="run-title">This evaluation</h2>${factList(runFacts(subject, evaluation))}</section>`;
 }
 

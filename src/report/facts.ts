@@ -3,6 +3,7 @@ import type { Evaluation } from '../evaluate.js';
 import { lossText } from '../loss-text.js';
 import type { Machine } from '../machine.js';
 import type { ModelMetadata } from '../metadata.js';
+import { trainingFacts } from '../training-text.js';
 
 /** What a report says of where its numbers come from. */
 export interface ReportSubject {
@@ -46,7 +47,7 @@ function preprocessingText({ scale, mean, standardDeviation }: NonNullable<Model
 
 /** How the model was made, as far as its file tells. */
 export function modelFacts({ metadata, parameters }: ReportSubject): Fact[] {
-  const { loss, split, biasInit, preprocessing, inputShape, layers, seed } = metadata;
+  const { loss, split, biasInit, preprocessing, inputShape, layers, seed, training } = metadata;
   return [
     ['Loss', loss === null ? 'not trained here' : lossText(loss)],
     ['Aligned with logit separation', loss === null ? 'not known' : loss.aligned ? 'yes' : 'no'],
@@ -54,9 +55,10 @@ export function modelFacts({ metadata, parameters }: ReportSubject): Fact[] {
     ['Layers', layersText(layers)],
     ['Trainable parameters', count(parameters)],
     ['Preprocessing', preprocessing === null ? 'none' : preprocessingText(preprocessing)],
-    ['Seed', String(seed)],
+    ['Seed of the first weights', String(seed)],
     ...(biasInit === null ? [] : [['Bias of the last layer at first', biasInit] as const]),
     ['Set aside for validation', split === null ? 'nothing' : `${split.fraction} of ${count(split.length)} examples, seed ${split.seed}`],
+    ...(training === null ? [] : trainingFacts(training)),
   ];
 }
 
