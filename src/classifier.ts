@@ -25,6 +25,7 @@ import { Model, stateOf } from './model.js';
 import { native } from './native.js';
 import { type ClassStorage, classStorages, type NativeClassifier } from './native-classifier.js';
 import type { NativeJob, NativeSource } from './native-model.js';
+import { checkSameClasses } from './same-classes.js';
 import { checkClassId, checkClassIds, checkExample, checkExamples, overlapError, scoresArray, toClassIds, unexplained } from './scores.js';
 import { Sources } from './source.js';
 import type { Split } from './split.js';
@@ -310,7 +311,8 @@ export class SingleLogitClassifier {
    * Memory: n × features float32. A class in `alsoCorrect` of the dataset is neither a right nor a false match of its example.
    *
    * @throws TypeError or RangeError naming the option; OneLogitError `ERR_ONELOGIT_NOT_FINITE` for logits that are not finite,
-   * `ERR_ONELOGIT_RELOADED` if the weights were replaced meanwhile; RangeError `ERR_ONELOGIT_ALSO_CORRECT`; `AbortError`
+   * `ERR_ONELOGIT_RELOADED` if the weights were replaced meanwhile; RangeError `ERR_ONELOGIT_ALSO_CORRECT`,
+   * `ERR_ONELOGIT_CLASSES` if the dataset calls a class otherwise than the model does; `AbortError`
    */
   async calibrate(dataset: Dataset, options: CalibrateOptions): Promise<Calibration> {
     const what = 'calibrate';
@@ -476,6 +478,7 @@ export class SingleLogitClassifier {
     const { native, metadata } = this.#parts;
     const { inputShape } = metadata;
     const checked = checkDataset(dataset, 'dataset', { inputShape, classes: this.classes, kind: this.#owner.kind });
+    checkSameClasses(this.classNames, checked);
     const sources = new Sources(this.#owner.kind);
     const { alsoCorrect } = checked;
     const nativeSource = () => ({ ...sources.native(checked, 'dataset'), ...(alsoCorrect ? { alsoCorrect } : {}) });

@@ -31,7 +31,10 @@ export interface InMemoryDataset {
   inputShape: number[];
   /** How many classes there are; not all of them need examples. */
   classes: number;
-  /** One for each class; stored with a model that is fitted on them. */
+  /**
+   * One for each class; stored with a model that is fitted on them. Afterwards data that call a class otherwise are refused, for
+   * evaluation and calibration alike: their labels would mean other classes.
+   */
   classNames?: string[];
   /** Number of examples. */
   length: number;

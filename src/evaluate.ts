@@ -4,9 +4,10 @@ import { decodeNames } from './class-names.js';
 import { checkDataset, type Dataset, inputKind } from './dataset.js';
 import { typeError } from './errors.js';
 import { checkSignal, runJob } from './job.js';
-import { idleNativeOf, type ModelState, namesOf } from './model-state.js';
+import { idleNativeOf, type ModelState } from './model-state.js';
 import type { NativeClassMetrics, NativeEvaluateJob, NativeRanking } from './native-model.js';
 import type { ReportOptions } from './report/report.js';
+import { checkSameClasses } from './same-classes.js';
 import { Sources } from './source.js';
 
 /** What examples are ranked by, for each class: its logit alone (the paper's Table I), or its softmax probability (Table II). */
@@ -125,7 +126,9 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
   const signal = checkSignal(given.signal, what);
   const onProgress = checkCallback(given.onProgress, `onProgress of ${what}`);
   const loss = state.loss?.name ?? null;
-  const names = state.encodedNames ?? namesOf(checked, native.classes);
+  const modelNames = state.encodedNames && decodeNames(state.encodedNames);
+  checkSameClasses(modelNames, checked);
+  const names = modelNames ?? (checked.classes === native.classes ? checked.classNames : undefined);
   // Now: what is missing should not be learnt after the work.
   const report =
     given.report === undefined
@@ -158,7 +161,7 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
       ...(result.atLeastFivePositives.classes > 0 ? rankingErrors(result.atLeastFivePositives) : noRankingErrors),
     },
     pooled: { negativesPerExample: negatives, negatives: result.pooled.negatives, ...rankingErrors(result.pooled) },
-    perClass: perClass(result.perClass, names ? decodeNames(names) : undefined),
+    perClass: perClass(result.perClass, names),
   };
   await report?.write(evaluation, result.details!, { state, native, seed });
   return evaluation;

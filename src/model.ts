@@ -273,7 +273,7 @@ export class Model {
    *
    * @throws OneLogitError `ERR_ONELOGIT_DEPENDENCY` for `report` where the package uplot is not installed, `ERR_ONELOGIT_FILE` where its file
    *   cannot be written, both before the evaluation; RangeError `ERR_ONELOGIT_NOT_FINITE` if a score is NaN, `ERR_ONELOGIT_ALSO_CORRECT` if rows of `alsoCorrect` are no ascending wrong
-   *   classes
+   *   classes, `ERR_ONELOGIT_CLASSES` if the dataset calls a class otherwise than the model does
    */
   async evaluate(dataset: Dataset, options?: EvaluateOptions): Promise<Evaluation> {
     return evaluateModel(this.#state, dataset, options);

@@ -1,12 +1,12 @@
 /** `onelogit calibrate`: a threshold for every class, chosen on examples that training did not see. */
 import type { ThresholdReport } from '../calibration.js';
 import type { Dataset } from '../dataset.js';
+import { checkSameClasses, comparedFiles } from '../same-classes.js';
 import type { Split } from '../split.js';
 import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
 import { choice, number, text } from './options.js';
 import { count } from './output.js';
-import { checkSameClasses } from './same-classes.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
 import { InterruptedError, UsageError } from './usage.js';
 
@@ -67,7 +67,7 @@ export const command = defineCommand(
         const asked = values.split === name || heldOut === name;
         const setAside = name === 'validation' && !(asked && classifier.split === null);
         const loaded = await datasets.load(directory, { split: setAside ? 'train' : name, ...loadOptionsFrom(values), signal });
-        checkSameClasses(classifier.classNames, loaded, { model: path, data: directory });
+        checkSameClasses(classifier.classNames, loaded, comparedFiles(path, directory));
         return setAside ? validationPart(classifier.split, loaded, path) : loaded;
       };
       const dataset = await part(split);

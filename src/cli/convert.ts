@@ -1,11 +1,11 @@
 /** `onelogit convert`: a model file whose class matrix takes fewer bytes, and what that costs. */
 import { stat } from 'node:fs/promises';
 import type { Evaluation, Model } from '../index.js';
+import { checkSameClasses, comparedFiles } from '../same-classes.js';
 import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
 import { choice, text } from './options.js';
 import { count, table } from './output.js';
-import { checkSameClasses } from './same-classes.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
 import { InterruptedError, UsageError } from './usage.js';
 
@@ -109,7 +109,7 @@ async function evaluated(path: string, data: string, values: DataValues, signal:
   const { datasets, Model: Models } = await import('../index.js');
   const dataset = await datasets.load(data, { split: values.split, ...loadOptionsFrom(values), signal });
   const model = await Models.load(path);
-  checkSameClasses(model.classNames, dataset, { model: path, data });
+  checkSameClasses(model.classNames, dataset, comparedFiles(path, data));
   return { model, dataset, evaluation: await model.evaluate(dataset, { signal }) };
 }
 

@@ -3,12 +3,12 @@ import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { RankingErrors } from '../evaluate.js';
 import { shellWord } from '../report/facts.js';
+import { checkSameClasses, comparedFiles } from '../same-classes.js';
 import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
 import { choice, integer, text } from './options.js';
 import { count, percent, table } from './output.js';
 import { Progress } from './progress.js';
-import { checkSameClasses } from './same-classes.js';
 import { dataOptions, deviceOption, loadOptionsFrom } from './training-options.js';
 import { InterruptedError, UsageError } from './usage.js';
 
@@ -57,7 +57,7 @@ export const command = defineCommand(
         ...loadOptionsFrom(values),
         signal,
       });
-      checkSameClasses(model.classNames, dataset, { model: path, data: directory });
+      checkSameClasses(model.classNames, dataset, comparedFiles(path, directory));
       const report =
         values.report === undefined
           ? undefined

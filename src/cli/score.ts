@@ -1,12 +1,12 @@
 /** `onelogit score`: one question, answered from one logit. */
 
 import type { SingleLogitClassifier } from '../classifier.js';
+import { checkSameClasses, comparedFiles } from '../same-classes.js';
 import { shapeSize } from '../shape.js';
 import { defineCommand } from './command.js';
 import type { OptionValues } from './options.js';
 import { choice, integer, text } from './options.js';
 import { table } from './output.js';
-import { checkSameClasses } from './same-classes.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
 import { nearest, UsageError } from './usage.js';
 
@@ -124,7 +124,7 @@ async function exampleOf(
     split: values.split,
     ...loadOptionsFrom(values),
   });
-  checkSameClasses(classNames, dataset, { model, data: values.data! });
+  checkSameClasses(classNames, dataset, comparedFiles(model, values.data!));
   const size = shapeSize(dataset.inputShape);
   if (size !== shapeSize(inputShape))
     throw rangeError(

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { AbortError } from '../errors.js';
+import { checkSameClasses, comparedFiles } from '../same-classes.js';
 import { checkEventDirectory } from '../training-log/event-file.js';
 import { checkLogFile } from '../training-log/log-file.js';
 import { checkWritable } from '../writable.js';
@@ -10,7 +11,6 @@ import { defineCommand } from './command.js';
 import { choice, integer, number, type OptionValues, text } from './options.js';
 import { count, duration, percent } from './output.js';
 import { fitStates, Progress, significant } from './progress.js';
-import { checkSameClasses } from './same-classes.js';
 import {
   augmentOption,
   dataOptions,
@@ -145,7 +145,7 @@ export const command = defineCommand(
     const stateOf = fitStates();
     let step = 0;
     try {
-      if (values.resume !== undefined) checkSameClasses(model.classNames, dataset, { model: values.resume, data: directory });
+      if (values.resume !== undefined) checkSameClasses(model.classNames, dataset, comparedFiles(values.resume, directory));
       const result = await model.fit(dataset, {
         loss,
         optimizer,
