@@ -32,7 +32,7 @@ export interface InMemoryDataset {
   /** How many classes there are; not all of them need examples. */
   classes: number;
   /**
-   * One for each class; stored with a model that is fitted on them. Afterwards data that call a class otherwise are refused, for
+   * One for each class; stored with a model that is fitted on them. Afterwards data that call a class otherwise are refused, for training,
    * evaluation and calibration alike: their labels would mean other classes.
    */
   classNames?: string[];

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { type Augmentation, checkAugment } from './augment.js';
 import { checkInteger, checkNumber, checkOneOf, checkOptions, checkString, describe } from './check.js';
+import { decodeNames } from './class-names.js';
 import { checkDataset, type Dataset, inputKind } from './dataset.js';
 import { typeError } from './errors.js';
 import { checkHeadMemory, defaultWorkspaceBytes, type HeadMemory } from './head-memory.js';
@@ -11,6 +12,7 @@ import type { BiasInit } from './metadata.js';
 import type { ModelState } from './model-state.js';
 import type { NativeFitOptions, NativeProgress } from './native-model.js';
 import { checkOptimizer, type Optimizer } from './optimizers.js';
+import { checkSameClasses } from './same-classes.js';
 import { checkSchedule, type Schedule, schedules } from './schedules.js';
 import { checkFraction, type Split, splitIndices } from './split.js';
 import { checkRecording, type RecordingPlan } from './training-log/options.js';
@@ -176,6 +178,13 @@ export function checkFit(state: ModelState, classes: number, dataset: unknown, o
   const given = checkOptions(options, optionNames, what);
   const training = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes, kind: inputKind(state.layers) });
   const parts = checkValidation(given.validation, training, state, classes);
+  const names = state.encodedNames && decodeNames(state.encodedNames);
+  checkSameClasses(names, training);
+  if (parts.validation) {
+    const data = 'classNames of validation';
+    if (names !== null) checkSameClasses(names, parts.validation, { data });
+    else checkSameClasses(training.classNames ?? null, parts.validation, { model: 'dataset', data });
+  }
   const augment = checkAugment(given.augment, training, inputKind(state.layers), `augment of ${what}`);
   const batchSize = checkInteger(given.batchSize, `batchSize of ${what}`, 1, 2 ** 31 - 1);
   const checkpoint = checkCheckpoint(given.checkpoint);

@@ -1,5 +1,5 @@
 /** `model.fit`: what it gives, and what happens around the native loop. */
-import { nativeNames } from './class-names.js';
+import { decodeNames, nativeNames } from './class-names.js';
 import { type Dataset, inputKind } from './dataset.js';
 import { AbortError } from './errors.js';
 import { checkFit, type FitOptions, type FitPlan, type Validation } from './fit-options.js';
@@ -7,10 +7,11 @@ import { orAborted, runJob, throwIfAborted } from './job.js';
 import { type Loss, type LossName, lossToMetadata } from './losses.js';
 import { describeMachine } from './machine.js';
 import { type BiasInit, type ModelMetadata, writeMetadata } from './metadata.js';
-import { resumedMetadata } from './model-file.js';
+import { resumedFrom } from './model-file.js';
 import { idleNativeOf, type ModelState, namesOf } from './model-state.js';
 import type { NativeFitResult, NativeModel } from './native-model.js';
 import { byteScale, noPreprocessing } from './preprocessing.js';
+import { checkSameClasses } from './same-classes.js';
 import { Sources } from './source.js';
 import { Recorder } from './training-log/recorder.js';
 import type { TrainingRecord } from './training-record.js';
@@ -57,7 +58,10 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
   const { training, parts, resumeFrom, progress } = plan;
   const { loss, checkpointPath } = plan.native;
   const sources = new Sources(inputKind(state.layers));
-  const resumed = resumeFrom === undefined ? undefined : await resumedMetadata(state, parts.split, resumeFrom);
+  const checkpoint = resumeFrom === undefined ? undefined : await resumedFrom(state, native.classes, parts.split, resumeFrom);
+  const resumed = checkpoint?.metadata;
+  const knownNames = checkpoint?.encodedNames ?? state.encodedNames;
+  if (checkpoint?.encodedNames) checkSameClasses(decodeNames(checkpoint.encodedNames), training, { model: resumeFrom as string });
   // No await for data in memory: it is copied before the caller gets its promise.
   const inputType =
     resumed?.inputType ??
@@ -73,7 +77,7 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
     trained: true,
     biasInit: resumed ? resumed.biasInit : firstBiasInit(state, native, loss, plan.biasInit),
     training: trainingRecord(state, native, plan, resumed ?? null),
-    encodedNames: namesOf(training, native.classes) ?? state.encodedNames,
+    encodedNames: knownNames ?? namesOf(training, native.classes),
   };
   const recorder = plan.recording && new Recorder(plan.recording, aboutRun(state, native, plan, changes.biasInit));
   const start = () => {

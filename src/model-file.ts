@@ -119,13 +119,24 @@ export async function withModelFile<T>(path: string, body: (file: NativeModelFil
   }
 }
 
+/** What a fit that is resumed goes on with. */
+export interface Resumed {
+  readonly metadata: ModelMetadata;
+  readonly encodedNames: EncodedNames | null;
+}
+
 /**
- * The metadata of a checkpoint that `state` is to continue from.
+ * What describes a checkpoint that `state` is to continue from.
  *
  * @throws OneLogitError `ERR_ONELOGIT_CHECKPOINT` if it is of another model
  */
-export async function resumedMetadata(state: ModelState, split: Split | null, path: string): Promise<ModelMetadata> {
-  const metadata = await withModelFile(path, (file) => metadataOf(file, path));
+export async function resumedFrom(state: ModelState, classes: number, split: Split | null, path: string): Promise<Resumed> {
+  const { metadata, encodedNames } = await withModelFile(path, (file) => {
+    const described = metadataOf(file, path);
+    // The names of a checkpoint of another number of classes are not looked at: that is refused below.
+    const { units } = lastDenseLayer(described.layers).layer;
+    return { metadata: described, encodedNames: units === classes ? classNamesOf(file, classes, path) : null };
+  });
   const mismatch = (property: string): never => {
     throw new OneLogitError(
       'ERR_ONELOGIT_CHECKPOINT',
@@ -137,7 +148,7 @@ export async function resumedMetadata(state: ModelState, split: Split | null, pa
   if (!isDeepStrictEqual(metadata.layers, state.layers)) mismatch('layers');
   if (state.preprocessing && JSON.stringify(metadata.preprocessing) !== JSON.stringify(state.preprocessing)) mismatch('preprocessing');
   if (JSON.stringify(metadata.split) !== JSON.stringify(split)) mismatch('validation split');
-  return metadata;
+  return { metadata, encodedNames };
 }
 
 /** The names in a file, checked. */

@@ -212,7 +212,7 @@ export class Model {
     return this.#state.fitting;
   }
 
-  /** One name per class, from the dataset of a fit; null if it had none. Decoded at each call. */
+  /** One name per class, from the first fit whose dataset had names; null if none had. Decoded at each call. */
   get classNames(): string[] | null {
     return this.#state.encodedNames && decodeNames(this.#state.encodedNames);
   }
@@ -230,6 +230,7 @@ export class Model {
    *
    * @throws TypeError or RangeError naming the option; `AbortError` (`ERR_ONELOGIT_ABORTED`) when `signal` says so;
    * OneLogitError `ERR_ONELOGIT_LOSS_NOT_FINITE` when the loss is no longer finite, at which step and what to try;
+   * RangeError `ERR_ONELOGIT_CLASSES` if the dataset, or that of `validation`, calls a class otherwise than the model or the checkpoint does;
    * `ERR_ONELOGIT_CHECKPOINT` if `resumeFrom` does not belong to this model, data and options; `ERR_ONELOGIT_FILE` if a checkpoint cannot be
    * written; `ERR_ONELOGIT_BUSY`; whatever `read` or `onProgress` threw
    */

@@ -48,9 +48,62 @@ describe('a model with names of its classes', () => {
       classifier.dispose();
     }
   });
+
+  it('keeps them: a fit of data that call them otherwise is refused before its first step', async () => {
+    const fitted = await Model.load(file.name);
+    const { training } = fitted;
+    const weights = fitted.tensor('0.weight');
+    for (const other of [named(swapped), named(swapped, streamed(data))])
+      await expect(fitted.fit(other, options)).rejects.toMatchObject(refused('classNames of dataset'));
+    expect(fitted).toMatchObject({ classNames: names, training, busy: false });
+    expect(fitted.tensor('0.weight')).toEqual(weights);
+    await fitted.fit(named(names), options);
+    await fitted.fit(data, options);
+    expect(fitted.classNames).toEqual(names);
+  });
+
+  it('is not validated on such data, whether its own names are new or not', async () => {
+    const fresh = build();
+    const validation = named(swapped);
+    await expect(fresh.fit(named(names), { ...options, validation })).rejects.toMatchObject(refused('classNames of validation'));
+    expect(fresh.trained).toBe(false);
+    const fitted = await Model.load(file.name);
+    await expect(fitted.fit(data, { ...options, validation })).rejects.toMatchObject(refused('classNames of validation'));
+    expect((await fresh.fit(named(names), { ...options, validation: named(names) })).validation).toBeDefined();
+  });
+
+  it('goes on from a checkpoint under the names of the checkpoint', async () => {
+    const resuming = { ...options, steps: 8, resumeFrom: file.name };
+    const fresh = build();
+    await expect(fresh.fit(named(swapped), resuming)).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_CLASSES',
+      message: expect.stringContaining(`Expected the classes of ${file.name}, 'ape' for class 0`),
+    });
+    expect(fresh).toMatchObject({ trained: false, classNames: null, busy: false });
+    // Data without names do not take those of the checkpoint away.
+    await fresh.fit(data, resuming);
+    expect(fresh.classNames).toEqual(names);
+  });
 });
 
 describe('names', () => {
+  it('may come with a later fit, where the first one had none', async () => {
+    const later = build();
+    await later.fit(data, options);
+    await later.fit(named(swapped), options);
+    expect(later.classNames).toEqual(swapped);
+  });
+
+  it('are the same as in a file, in which a lone surrogate is none any more', async () => {
+    using path = temporaryFile('surrogate.safetensors');
+    const odd = ['\ud800', ...names.slice(1)];
+    const first = build();
+    await first.fit(named(odd), options);
+    await first.save(path.name);
+    const loaded = await Model.load(path.name);
+    await loaded.fit(named(odd), options);
+    expect((await loaded.evaluate(named(odd))).perClass[0]!.name).toBe('\ufffd');
+  });
 
   it('are told shortly where they are long', async () => {
     const long = ['x'.repeat(10_000), ...names.slice(1)];
