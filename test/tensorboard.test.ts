@@ -1,6 +1,6 @@
 // Event files for TensorBoard, read back by a reader of their own (helpers/event-files.ts).
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
@@ -167,6 +167,39 @@ describe('fit with a directory for TensorBoard', () => {
     expect(readEvents(files[2]!)[1]).toMatchObject({ step: 31, session_log: { status: 'START' } });
     for (const tag of ['train/loss', 'train/accuracy', 'train/learning_rate'])
       expect(scalarsOf(parts.name).get(tag)).toEqual(scalarsOf(whole.name).get(tag));
+  });
+
+  test('a finished run that is continued has its last validation once', async () => {
+    using directory = temporaryFile('events');
+    const checkpoint = join(directory.directory, 'checkpoint.safetensors');
+    const options = { tensorboard: directory.name, validation: { fraction: 0.1 }, validateEverySteps: 25 };
+    await trainWith({ ...options, checkpoint: { path: checkpoint } });
+    const validations = scalarsOf(directory.name).get('validation/loss');
+    expect(validations!.map(([step]) => step)).toEqual([25, 50, 60]);
+    // What is no event file, or a damaged one, hinders nothing.
+    const damaged = join(directory.name, 'events.out.tfevents.0000000001.x.1.onelogit');
+    writeFileSync(damaged, Buffer.alloc(20, 0xff));
+    const first = eventFilesOf(directory.name).at(-1)!;
+    for (let times = 0; times < 2; times++) await trainWith({ ...options, resumeFrom: checkpoint });
+    const files = eventFilesOf(directory.name).slice(1);
+    expect(files[0]).toBe(first);
+    const shown = files.flatMap(readEvents).flatMap(({ step, summary }) => (summary?.value ?? []).map(({ tag }) => `${tag} ${step}`));
+    expect(shown.filter((tag) => tag === 'validation/loss 60')).toHaveLength(1);
+    expect(shown.filter((tag) => tag === 'end 60')).toHaveLength(3);
+    rmSync(damaged);
+    // A start before that step takes it away: the next run has it again.
+    appendFileSync(files.at(-1)!, startEvent({ seconds: 0, step: 31 }));
+    await trainWith({ ...options, resumeFrom: checkpoint });
+    expect(
+      scalarsOf(directory.name)
+        .get('validation/loss')!
+        .map(([step]) => step),
+    ).toEqual([25, 60]);
+    // And so it has without the other files.
+    for (const file of eventFilesOf(directory.name)) rmSync(file);
+    await trainWith({ ...options, resumeFrom: checkpoint });
+    const last = readEvents(eventFilesOf(directory.name).at(-1)!).flatMap(({ summary }) => summary?.value ?? []);
+    expect(last.map(({ tag }) => tag)).toContain('validation/loss');
   });
 
   test('is written while training goes on', async () => {

@@ -306,6 +306,42 @@ describe('a run that is continued', () => {
     expect(readFileSync(twice).length).toBeGreaterThan(length);
   });
 
+  test('that was finished is validated again, which the log tells once', async () => {
+    using file = temporaryFile('run.jsonl');
+    const options = { ...checkpointed(file.directory), validation: { fraction: 0.1 }, validateEverySteps: 25 };
+    const resumed = { ...options, resumeFrom: join(file.directory, 'checkpoint.safetensors') };
+    const { records: first } = await logOf(file.name, options);
+    for (let times = 1; times <= 2; times++) {
+      const { records, result } = await logOf(file.name, resumed);
+      expect(result.validation).toBeDefined();
+      expect(validationsOf(records)).toEqual(validationsOf(first));
+      expect(records.slice(first.length).map(({ record, step }) => `${record} ${step}`)).toEqual(
+        Array.from({ length: times }, () => ['start 60', 'end 60']).flat(),
+      );
+    }
+    // One that was killed before its validation makes up for it.
+    const lines = readFileSync(file.name, 'utf8').split('\n');
+    writeFileSync(
+      file.name,
+      lines
+        .slice(
+          0,
+          first.findIndex(({ record, step }) => record === 'validation' && step === 60),
+        )
+        .join('\n'),
+    );
+    const { records } = await logOf(file.name, resumed);
+    expect(validationsOf(records).map(({ step }) => step)).toEqual([25, 50, 60]);
+  });
+
+  test('that was finished and is validated on other examples has both measurements', async () => {
+    using file = temporaryFile('run.jsonl');
+    const on = (sample: number) => ({ ...checkpointed(file.directory), validation: clouds({ length: 40, sample, spread: 2 }) });
+    await logOf(file.name, on(1));
+    for (const sample of [1, 2]) await logOf(file.name, { ...on(sample), resumeFrom: join(file.directory, 'checkpoint.safetensors') });
+    expect(validationsOf(readLog(file.name)).map(({ step }) => step)).toEqual([60, 60]);
+  });
+
   test('may begin a log', async () => {
     using file = temporaryFile('run.jsonl');
     const checkpoint = join(file.directory, 'checkpoint.safetensors');

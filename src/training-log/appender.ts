@@ -32,6 +32,14 @@ export class Appender {
     if (data.length > 0) this.run((file) => writeWhole(file, data));
   }
 
+  /** What `make` gives when everything before has been written, which may be nothing. */
+  appendMade(make: () => Promise<Uint8Array | undefined>): void {
+    this.run(async (file) => {
+      const data = await make();
+      if (data) await writeWhole(file, data);
+    });
+  }
+
   /** Resolves when everything has been written. */
   async close(): Promise<void> {
     await this.#tail;

@@ -4,8 +4,9 @@ import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Appender } from './appender.js';
 import { type EventTime, scalarsEvent, startEvent, textEvent, versionEvent } from './events.js';
-import type { LogRecord, LogStart } from './records.js';
+import { type LogRecord, type LogStart, repeatedValidation } from './records.js';
 import { refusal } from './refusal.js';
+import { hasEvent } from './same-event.js';
 import type { RecordSink } from './sink.js';
 
 /** Makes the directory if there is none. */
@@ -40,10 +41,21 @@ export function openEventFile(directory: string, what: string): RecordSink {
   }
   const appender = new Appender(opened.file, opened.path);
   let began = 0; // milliseconds since 1970
+  let repeated: number | undefined;
   return {
     write(records) {
-      for (const record of records) if (record.record === 'start') began = Date.parse(record.time);
-      appender.append(Buffer.concat(records.map((record) => eventsOf(record, began))));
+      for (const record of records)
+        if (record.record === 'start') {
+          began = Date.parse(record.time);
+          repeated = repeatedValidation(record);
+        }
+      const write = (some: readonly LogRecord[]) => appender.append(Buffer.concat(some.map((record) => eventsOf(record, began))));
+      const again = records.findIndex(({ record, step }) => record === 'validation' && step === repeated);
+      if (again < 0) return write(records);
+      write(records.slice(0, again));
+      const event = eventsOf(records[again]!, began);
+      appender.appendMade(async () => ((await hasEvent(directory, event, opened.path)) ? undefined : event));
+      write(records.slice(again + 1));
     },
     close: () => appender.close(),
     abandon() {

@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, ftruncate, openSync, read, readSync, rmSync, type Stats, statSync, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { Appender } from './appender.js';
-import type { LogRecord, LogStart } from './records.js';
+import { type LogRecord, type LogStart, type LogValidation, repeatedValidation } from './records.js';
 import { refusal } from './refusal.js';
 import type { RecordSink } from './sink.js';
 
@@ -29,11 +29,23 @@ export function openLogFile(path: string, what: string): RecordSink {
   if (probe !== undefined) closeSync(probe);
   const regular = fstatSync(file).isFile();
   const appender = new Appender(file, path);
+  let repeated: number | undefined;
+  /** What the log has of that step already. */
+  let validated: LogValidation | undefined;
   return {
     write(records) {
       const [first] = records;
-      if (regular && first?.record === 'start') appender.run((open) => prepare(open, first));
-      appender.append(Buffer.from(records.map((record) => `${JSON.stringify(record)}\n`).join('')));
+      if (regular && first?.record === 'start') {
+        repeated = repeatedValidation(first);
+        appender.run(async (open) => {
+          validated = await prepare(open, first);
+        });
+      }
+      const again = (record: LogRecord) => record.record === 'validation' && record.step === repeated;
+      if (!records.some(again)) return appender.append(linesFor(records));
+      appender.appendMade(async () =>
+        linesFor(records.filter((record) => !(again(record) && sameValidation(record as LogValidation, validated)))),
+      );
     },
     close: () => appender.close(),
     abandon() {
@@ -75,6 +87,11 @@ function openChecked(path: string, flags: number, what: string): number {
   return file;
 }
 
+const linesFor = (records: readonly LogRecord[]) => Buffer.from(records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+
+const sameValidation = (one: LogValidation, other: LogValidation | undefined) =>
+  other !== undefined && one.loss === other.loss && one.accuracy === other.accuracy;
+
 /** What tells a run from others: a continued one must agree in it. */
 function identityOf({ options, model, dataset }: LogStart): string {
   return JSON.stringify([
@@ -91,27 +108,32 @@ function identityOf({ options, model, dataset }: LogStart): string {
 
 /**
  * Makes the end of a log fit for the records that follow `start`: half a line, which a process that was killed has left, is taken out, and
- * so is everything after the step from which a run is continued. The log then tells of the steps that led to the model, each once.
+ * so is everything after the step from which a run is continued. The log then tells of the steps that led to the model, each once. Resolves to
+ * the validation of that step, if the run has one.
  */
-async function prepare(file: number, start: LogStart): Promise<void> {
+async function prepare(file: number, start: LogStart): Promise<LogValidation | undefined> {
   let [size, keep] = [0, 0];
   /** Of the last run in the log: what tells it from others, and where its records begin that will be made anew. */
   let [run, superseded]: [string | undefined, number | undefined] = [undefined, undefined];
+  let validated: LogValidation | undefined;
   let unended = false;
   for await (const { text, end, whole } of linesOf(file)) {
     const record = parse(text);
     if (record?.record === 'start') {
       const identity = identityOf(record);
-      if (record.resumedFrom === undefined || identity !== run) [run, superseded] = [identity, undefined];
+      if (record.resumedFrom === undefined || identity !== run) [run, superseded, validated] = [identity, undefined, undefined];
     }
+    if (record?.record === 'validation' && record.step === start.step) validated = record;
     if (record && record.step > start.step) superseded ??= size;
     if (record || whole) keep = end;
     unended = record !== undefined && !whole;
     size = end;
   }
-  if (start.resumedFrom !== undefined && run === identityOf(start) && superseded !== undefined) [keep, unended] = [superseded, false];
+  const continued = start.resumedFrom !== undefined && run === identityOf(start);
+  if (continued && superseded !== undefined) [keep, unended] = [superseded, false];
   if (keep < size) await truncateFile(file, keep);
   if (unended) await writeFile(file, '\n');
+  return continued ? validated : undefined;
 }
 
 interface Line {

@@ -92,3 +92,9 @@ export interface LogEnd {
 
 /** A line of a log, parsed. */
 export type LogRecord = LogStart | LogStep | LogValidation | LogEnd;
+
+/**
+ * The step whose validation a run makes anew: a run that was finished and is resumed has nothing left to do but that. Of others it is
+ * undefined.
+ */
+export const repeatedValidation = ({ resumedFrom, step }: LogStart): number | undefined => (resumedFrom === undefined ? undefined : step);
