@@ -389,6 +389,24 @@ describe('quickstart', () => {
     expect(ofClass.matches / ofClass.examples).toBeGreaterThan(ofOthers.matches / ofOthers.examples);
   });
 
+  it('says what the data are: files named as MNIST’s are not MNIST for that', async () => {
+    const { stdout } = await cli('quickstart', '--data', 'data', '--steps', '5');
+    expect(stdout).toContain('Data: 400 training and 100 test images of 4 classes, 6 × 6 × 1, from data (idx)\n');
+    expect(stdout).not.toMatch(/MNIST|digits/);
+    expect(json((await cli('quickstart', '--data', 'data', '--steps', '5', '--json')).stdout)).toMatchObject({ data: 'idx', classes: 4 });
+    await writeTinyIdx(join(directory, 'two'), { classes: 2 });
+    const two = await cli('quickstart', '--data', 'two', '--steps', '5');
+    expect(two.stderr).not.toContain('onelogit:');
+    expect(two.stdout).toContain('Is this a 0?');
+    expect(two.stdout).toContain('Of 50 test images of this class');
+  });
+
+  it('knows MNIST by its labels', async (context) => {
+    const mnist = mnistDirectory(context);
+    const { stdout } = await cli('quickstart', '--data', mnist, '--steps', '1');
+    expect(stdout).toContain(`Data: MNIST, 60,000 training and 10,000 test images of digits, from ${mnist}\n`);
+  });
+
   it('fails for a directory without data that was asked for, instead of taking other data', async () => {
     expect(await cli('quickstart', '--data', 'nowhere')).toMatchObject({ code: 1, stderr: expect.stringContaining('nowhere') });
   });

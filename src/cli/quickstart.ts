@@ -1,6 +1,10 @@
 /** `onelogit quickstart`: the whole idea in about a minute. */
 import type { SingleLogitClassifier } from '../classifier.js';
+import type { LoadedDataset } from '../data/format.js';
 import type { InMemoryDataset } from '../dataset.js';
+import { OneLogitError } from '../errors.js';
+import { shellWord } from '../report/facts.js';
+import { shapeSize } from '../shape.js';
 import { defineCommand } from './command.js';
 import { drawImage, sideBySide } from './draw.js';
 import { integer, text } from './options.js';
@@ -19,7 +23,7 @@ const compared = ['cross-entropy', 'batch-cross-entropy'] as const;
 
 const options = {
   steps: integer('training steps of each network', { least: 1, otherwise: defaultSteps }),
-  data: text('where MNIST is (default: $ONELOGIT_DATA, ../shared/data, then what was downloaded; else generated glyphs)', 'DIR'),
+  data: text('a directory of data (default: MNIST in $ONELOGIT_DATA, ../shared/data or what was downloaded; else generated glyphs)', 'DIR'),
 };
 
 export const command = defineCommand(
@@ -28,21 +32,21 @@ export const command = defineCommand(
     summary: 'see it work, in about a minute',
     description:
       'Trains the same network with cross-entropy and with batch cross-entropy, shows how well single logits of each tell the classes, ' +
-      'and asks one question about one image. Uses MNIST where it finds it, else generated glyphs; downloads nothing.',
+      'and asks one question about one example. Uses MNIST where it finds it, else generated glyphs; downloads nothing.',
     positionals: [],
     options,
     examples: [
       ['onelogit quickstart', 'with whatever data there is'],
-      ['onelogit quickstart --data ~/data/mnist', 'with this MNIST'],
+      ['onelogit quickstart --data ~/data/mnist', 'with the data in this directory'],
     ],
   },
   async ({ values, output, signal }) => {
     const started = performance.now();
     const { steps } = values;
-    const { train, test, source } = await findData(values.data);
+    const { train, test, source } = await findData(values.data, signal);
     output.line(source.line);
     output.line(
-      `Twice the same network (${[train.inputShape.reduce((a, b) => a * b, 1), ...hidden, train.classes].join('-')}), ${count(steps)} steps of ${batchSize} images: only the loss differs.\n`,
+      `Twice the same network (${[shapeSize(train.inputShape), ...hidden, train.classes].join('-')}), ${count(steps)} steps of ${batchSize} ${source.examples}: only the loss differs.\n`,
     );
     const [{ losses, optimizers, schedules, SingleLogitClassifier, zoo }, { splitIndices }, { subset }] = await Promise.all([
       import('../index.js'),
@@ -80,7 +84,7 @@ export const command = defineCommand(
         progress.finish({ keep: false });
       }
     }
-    output.line('How well does one logit alone tell its class? Lower is better, on test images:\n');
+    output.line(`How well does one logit alone tell its class? Lower is better, on test ${source.examples}:\n`);
     output.line(
       table(
         ['loss', '1-AUPRC', '1-P@0.9', '1-P@0.99', 'accuracy'],
@@ -98,19 +102,20 @@ export const command = defineCommand(
     const classifier = await SingleLogitClassifier.load(model!);
     const set = splitIndices(train.length, validationFraction, seed).validation;
     await classifier.calibrate(subset(train, set), { recall });
-    const classId = 3;
+    const classId = test.labels.includes(3) ? 3 : test.labels[0]!;
     const index = test.labels.indexOf(classId);
     const size = test.inputs.length / test.length;
-    const image = test.inputs.subarray(index * size, (index + 1) * size);
-    const answer = ask(classifier, image, classId);
-    output.line(`\n${source.drawQuestion(classId, image)}`);
+    const example = test.inputs.subarray(index * size, (index + 1) * size);
+    const answer = ask(classifier, example, classId);
+    const question = source.drawQuestion(classId, example);
+    output.line(question === undefined ? `\nTest example ${index}:` : `\n${question}`);
     output.line(
       `Is this ${test.classNames?.[classId] ?? `a ${classId}`}?  ${answer.matches ? 'Yes, and it is' : 'No, but it is'}: its logit is ${answer.logit.toFixed(2)}, ` +
-        `the threshold ${answer.threshold.toFixed(2)} (it lets ${100 * recall} % of them through, by held-out images).`,
+        `the threshold ${answer.threshold.toFixed(2)} (it lets ${100 * recall} % of them through, by held-out ${source.examples}).`,
     );
     const { ofClass, ofOthers } = countMatches(classifier, test, classId);
     output.line(
-      `Of ${count(ofClass.examples)} test images of this class ${count(ofClass.matches)} are recognised; ` +
+      `Of ${count(ofClass.examples)} test ${source.examples} of this class ${count(ofClass.matches)} are recognised; ` +
         `of the ${count(ofOthers.examples)} others ${count(ofOthers.matches)} ${ofOthers.matches === 1 ? 'is' : 'are'} mistaken for one.`,
     );
     output.line(
@@ -118,7 +123,7 @@ export const command = defineCommand(
     );
     const seconds = (performance.now() - started) / 1000;
     output.line(`\nDone in ${seconds.toFixed(0)} s. Next:`);
-    output.line(nextSteps(source.directory));
+    output.line(nextSteps(source, classId, index));
     if (output.json)
       output.result(
         {
@@ -159,24 +164,59 @@ interface FoundData {
   train: InMemoryDataset;
   test: InMemoryDataset;
   source: {
-    name: 'mnist' | 'glyphs';
+    /** 'mnist', 'glyphs', or the format of other data. */
+    name: string;
     directory?: string;
     line: string;
-    /** The image that is asked about, beside what a person has to know to answer. */
-    drawQuestion(classId: number, image: ArrayLike<number>): string;
+    /** What an example is called. */
+    examples: 'images' | 'examples';
+    /** The example that is asked about, beside what a person has to know to answer; undefined where it cannot be drawn. */
+    drawQuestion(classId: number, example: ArrayLike<number>): string | undefined;
   };
 }
 
+/** How often each digit occurs in MNIST's training labels: other data have files of the same names. */
+const mnistCounts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949];
+
+function isMnist({ format, labels, classes, inputShape }: LoadedDataset): boolean {
+  if (format !== 'idx' || classes !== mnistCounts.length || inputShape.join() !== '28,28,1') return false;
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of labels) counts[label]!++;
+  return counts.every((occurs, digit) => occurs === mnistCounts[digit]);
+}
+
+/** Columns that a drawing may take. */
+const widestDrawing = 76;
+
+/** What there is in a directory, told by what it holds. */
+async function readData(directory: string, signal: AbortSignal): Promise<FoundData> {
+  const { datasets } = await import('../index.js');
+  const [train, test] = [
+    await datasets.load(directory, { split: 'train', signal }),
+    await datasets.load(directory, { split: 'test', signal }),
+  ];
+  if (train.vocabulary !== undefined)
+    throw new OneLogitError(
+      'ERR_ONELOGIT_ARGUMENT',
+      `Expected images or other numbers for --data but received examples that are ids (${train.format}): onelogit train ${directory} trains on them`,
+    );
+  const { inputShape, format, classes } = train;
+  const [mnist, image] = [isMnist(train), inputShape.length === 3];
+  const examples = image ? 'images' : 'examples';
+  const counts = `${count(train.length)} training and ${count(test.length)} test ${examples}`;
+  const line = mnist
+    ? `Data: MNIST, ${counts} of digits, from ${directory}`
+    : `Data: ${counts} of ${count(classes)} classes, ${inputShape.join(' × ')}, from ${directory} (${format})`;
+  const drawable = image && inputShape[2] === 1 && inputShape[1]! <= widestDrawing;
+  const drawQuestion = (_: number, example: ArrayLike<number>) => (drawable ? drawImage(example, inputShape) : undefined);
+  return { train, test, source: { name: mnist ? 'mnist' : format, directory, line, examples, drawQuestion } };
+}
+
 /** MNIST where there is one, else glyphs; never a download. A directory that was asked for and has none is an error. */
-async function findData(asked: string | undefined): Promise<FoundData> {
+async function findData(asked: string | undefined, signal: AbortSignal): Promise<FoundData> {
   const [{ datasets }, { findMnist }] = await Promise.all([import('../index.js'), import('../data/find.js')]);
   const directory = asked ?? findMnist();
-  if (directory !== undefined) {
-    const [train, test] = [await datasets.load(directory, { split: 'train' }), await datasets.load(directory, { split: 'test' })];
-    const line = `Data: MNIST, ${count(train.length)} training and ${count(test.length)} test images of digits, from ${directory}`;
-    const drawQuestion = (_: number, image: ArrayLike<number>) => drawImage(image, test.inputShape);
-    return { train, test, source: { name: 'mnist', directory, line, drawQuestion } };
-  }
+  if (directory !== undefined) return readData(directory, signal);
   const train = datasets.glyphs({ classes: 26, seed, examplesPerClass: 600, split: 'train' });
   const test = datasets.glyphs({ classes: 26, seed, examplesPerClass: 200, split: 'test' });
   const line =
@@ -189,7 +229,7 @@ async function findData(asked: string | undefined): Promise<FoundData> {
       `glyph ${classId}:\n${drawImage(bare.inputs.subarray(classId * size, (classId + 1) * size), bare.inputShape)}`,
       `the image:\n${drawImage(image, test.inputShape)}`,
     );
-  return { train, test, source: { name: 'glyphs', line, drawQuestion } };
+  return { train, test, source: { name: 'glyphs', line, examples: 'images', drawQuestion } };
 }
 
 /** The same question about every image, in one call: how many of the class and of the others reach its threshold. */
@@ -216,12 +256,14 @@ function ask(classifier: SingleLogitClassifier, image: InMemoryDataset['inputs']
   return { logit, threshold, matches: classifier.matches(image, classId), microseconds: times.sort()[times.length / 2]! };
 }
 
-function nextSteps(directory: string | undefined): string {
+function nextSteps({ name, directory }: FoundData['source'], classId: number, index: number): string {
   if (directory === undefined) return '  npx onelogit download mnist        real digits, then this again\n  npx onelogit --help';
+  const model = name === 'mnist' ? 'mnist.safetensors' : 'model.safetensors';
+  const data = shellWord(directory);
   return [
-    `  npx onelogit train ${directory} --validation 0.1 --out mnist.safetensors`,
-    `  npx onelogit evaluate mnist.safetensors ${directory}`,
-    `  npx onelogit calibrate mnist.safetensors ${directory} --recall 0.9`,
-    `  npx onelogit score mnist.safetensors --class 3 --data ${directory} --index 18`,
+    `  npx onelogit train ${data} --validation 0.1 --out ${model}`,
+    `  npx onelogit evaluate ${model} ${data}`,
+    `  npx onelogit calibrate ${model} ${data} --recall 0.9`,
+    `  npx onelogit score ${model} --class ${classId} --data ${data} --index ${index}`,
   ].join('\n');
 }
