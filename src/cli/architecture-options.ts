@@ -1,7 +1,7 @@
 /** The options that say which network to train, and how it starts. */
 import type { Model, ModelOptions } from '../model.js';
 import type { PreprocessingOptions } from '../preprocessing.js';
-import { choice, integer, integers, type OptionValues, text } from './options.js';
+import { choice, integer, integers, largestInt32, type OptionValues, text } from './options.js';
 import { UsageError } from './usage.js';
 
 const architectures = ['mlp', 'cnn', 'alexnet', 'vgg16', 'inceptionV3', 'resnet50', 'resnet101'] as const;
@@ -12,8 +12,11 @@ export const architectureOptions = {
     architectures,
     'mlp',
   ),
-  hidden: integers('mlp: units of the hidden layers (default: 500,500)', { least: 1 }),
-  embedding: integer('mlp: numbers for each id, where examples are ids: knowledge graphs, sequences, text (default: 128)', { least: 1 }),
+  hidden: integers('mlp: units of the hidden layers (default: 500,500)', { least: 1, most: largestInt32 }),
+  embedding: integer('mlp: numbers for each id, where examples are ids: knowledge graphs, sequences, text (default: 128)', {
+    least: 1,
+    most: largestInt32,
+  }),
   variant: choice('alexnet: as torchvision has it, or the two towers of 2012 (default: torchvision)', ['torchvision', 'original']),
   weights: text(
     'start from a PyTorch state dict in a safetensors file, all but the last layer; for alexnet to resnet101 images are then scaled as torchvision’s weights expect',

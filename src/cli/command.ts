@@ -1,6 +1,7 @@
 /**
  * What a command is: one file each, loaded only when it is asked for.
  */
+import { inOptionsWords } from './api-errors.js';
 import type { CommandSpec, commonOptions, OptionSpec, OptionValues } from './options.js';
 import type { Output } from './output.js';
 import { InterruptedError } from './usage.js';
@@ -32,7 +33,7 @@ export function defineCommand<Options extends Record<string, OptionSpec<unknown>
     } catch (error) {
       // What stopped because it was told to, and the command had no more to say about.
       if (given.signal.aborted && (error as { code?: string }).code === 'ERR_ONELOGIT_ABORTED') throw new InterruptedError('Interrupted');
-      throw error;
+      throw inOptionsWords(error, spec.options, given.values);
     }
   };
   return { spec, interruptible, run: interruptibleRun as unknown as Command['run'] };

@@ -43,6 +43,10 @@ function expected(what: string, name: string, text: string): UsageError {
 
 const numberPattern = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
+/** What the native code keeps in float32, or counts with 32 bits, may be no more. */
+export const largestFloat32 = 3.4e38;
+export const largestInt32 = 2 ** 31 - 1;
+
 export interface NumberRange {
   least?: number;
   most?: number;

@@ -5,7 +5,7 @@ import { scaleDatasets, scaleDefaults } from '../reproduce/scale-recipe.js';
 import { paperDatasets, tableDatasets, tableTasks } from '../reproduce/table-datasets.js';
 import { type Architecture, architectures, paperClasses, timingDefaults } from '../reproduce/timing-recipe.js';
 import { defineCommand } from './command.js';
-import { choice, choices, integer, integers, number, text } from './options.js';
+import { choice, choices, integer, integers, largestFloat32, largestInt32, number, text } from './options.js';
 import { suggestion, UsageError } from './usage.js';
 
 const targets = ['table1', 'table2', 'table3', 'figure1', 'figure2', 'scale'] as const;
@@ -34,11 +34,11 @@ const options = {
     'training steps of each learning rate that is tried (default: 1500, of cifar10-first4000 one pass; scale: a tenth of the steps)',
     { least: 1 },
   ),
-  'batch-size': integer('examples in a step (default: 128, of cifar10-first4000 64, of imagenet 32)', { least: 1 }),
+  'batch-size': integer('examples in a step (default: 128, of cifar10-first4000 64, of imagenet 32)', { least: 1, most: largestInt32 }),
   examples: integer('scale: at most so many test examples (default: all of a knowledge graph, 20000 of books)', { least: 1 }),
   'weight-decay': number(
     `of every loss alike: L2 penalty on all parameters (default: ${mnist.weightDecay}, of imagenet ${tableTasks.imagenet.recipe.weightDecay}); scale: of adamw (default: ${scaleDefaults.weightDecay})`,
-    { least: 0 },
+    { least: 0, most: largestFloat32 },
   ),
   architectures: choices('table3, figure1: which networks (default: all; figure1: inceptionV3)', architectures),
   classes: integers(`table3, figure1: numbers of classes, besides one (default: ${paperClasses.slice(1).join(',')}, as in the paper)`, {
@@ -54,7 +54,7 @@ const options = {
     least: 0,
     above: true,
   }),
-  seed: integer('of weights, order of the data and the validation part', { otherwise: mnist.seed }),
+  seed: integer('of weights, order of the data and the validation part', { least: 0, otherwise: mnist.seed }),
   device: choice('where the networks run (default: auto, a GPU if there is one)', ['auto', 'cpu', 'cuda']),
   out: text('directory for the results, and for what an interrupted run goes on from', 'DIR', join('bench', 'results')),
 };

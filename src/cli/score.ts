@@ -14,7 +14,7 @@ const options = {
   class: text('which class: its id (a number) or its name', 'CLASS'),
   input: text('a .npy file of float32, uint8 or int32: one example, or several along its first axis', 'FILE'),
   data: text('take the example from this directory instead of --input', 'DIR'),
-  index: integer('which example of --data, from 0'),
+  index: integer('which example of --data, from 0', { least: 0 }),
   split: choice('which part of --data', ['train', 'test'], 'test'),
   ...dataOptions,
 };
@@ -133,7 +133,7 @@ async function exampleOf(
     );
   const index = values.index!;
   if (index >= dataset.length)
-    throw rangeError('ERR_ONELOGIT_RANGE', `Expected an integer from 0 to ${dataset.length - 1} for --index but received ${index}`);
+    throw new UsageError(`Expected an integer from 0 to ${dataset.length - 1} for --index but received '${index}'`);
   const examples =
     'read' in dataset
       ? (await dataset.read(Int32Array.of(index), new AbortController().signal)).inputs

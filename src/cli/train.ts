@@ -8,7 +8,7 @@ import { checkLogFile } from '../training-log/log-file.js';
 import { checkWritable } from '../writable.js';
 import { architectureOptions, checkArchitecture, makeArchitecture } from './architecture-options.js';
 import { defineCommand } from './command.js';
-import { choice, integer, number, type OptionValues, text } from './options.js';
+import { choice, integer, largestInt32, number, type OptionValues, text } from './options.js';
 import { count, duration, percent } from './output.js';
 import { fitStates, Progress, significant } from './progress.js';
 import {
@@ -33,11 +33,11 @@ const options = {
   'bias-init': choice('start of the last layer’s bias: from the loss, or zeros', ['prior', 'zeros'], 'prior'),
   steps: integer('training steps, those before --resume included (default: 20000)', { least: 1 }),
   epochs: number('passes over the training examples, instead of --steps', { least: 0, above: true }),
-  'batch-size': integer('examples in a step', { least: 1, otherwise: 128 }),
+  'batch-size': integer('examples in a step', { least: 1, most: largestInt32, otherwise: 128 }),
   ...optimizerOptions,
   ...scheduleOptions,
   ...augmentOption,
-  seed: integer('of weights, order of the data, augmentation, dropout and noise', { otherwise: 1 }),
+  seed: integer('of weights, order of the data, augmentation, dropout and noise', { least: 0, otherwise: 1 }),
   validation: number('share of the examples to set aside, recorded in the model (default: none)', { least: 0, above: true, most: 0.99 }),
   'validate-every': integer('steps between validations (default: once, at the end)', { least: 1 }),
   split: choice('which part of DATA to train on', ['train', 'test'], 'train'),

@@ -7,15 +7,18 @@ import { formatNames } from '../data/format-names.js';
 import type { LoadOptions } from '../data/load.js';
 import { precisions } from '../device.js';
 import { lossNames } from '../reproduce/paper.js';
-import { choice, flag, integer, number, type OptionSpec, type OptionValues, parseNumber } from './options.js';
+import { choice, flag, integer, largestFloat32, largestInt32, number, type OptionSpec, type OptionValues, parseNumber } from './options.js';
 import { UsageError } from './usage.js';
 
 export const lossOptions = {
   loss: choice(`the training loss: ${lossNames.join(', ')}`, lossNames, 'batch-cross-entropy'),
   margin: number('γ of max-margin and batch-max-margin (default: 1)', { least: 0, above: true }),
   alpha: number('α of self-normalization (default: 0.1)', { least: 0, above: true }),
-  'num-sampled': integer('nce: noise classes drawn per batch (default: none are drawn, the expectation is exact)', { least: 1 }),
-  'noise-ratio': number('nce: t of the loss (default: --num-sampled, else the number of classes)', { least: 0, above: true }),
+  'num-sampled': integer('nce: noise classes drawn per batch (default: none are drawn, the expectation is exact)', {
+    least: 1,
+    most: 10_000_000,
+  }),
+  'noise-ratio': number('nce: t of the loss (default: --num-sampled, else the number of classes)', { least: 0, above: true, most: 1e30 }),
   noise: choice('nce: the noise distribution (default: uniform)', ['uniform', 'log-uniform', 'unigram']),
   samples: choice('nce: one draw for a batch, or one for every example (default: shared)', ['shared', 'per-example']),
   'remove-accidental-hits': flag('nce: leave out draws of an example’s own class'),
@@ -23,14 +26,21 @@ export const lossOptions = {
 
 export const optimizerOptions = {
   optimizer: choice('the optimizer', ['sgd', 'adam', 'adamw'], 'sgd'),
-  'learning-rate': number('step size (default: 0.1 for sgd, 0.001 for adam and adamw)', { least: 0 }),
+  'learning-rate': number('step size (default: 0.1 for sgd, 0.001 for adam and adamw)', { least: 0, most: largestFloat32 }),
   momentum: number('sgd: from 0 to below 1 (default: 0.9)', { least: 0, most: 1, below: true }),
   nesterov: flag('sgd: Nesterov’s momentum'),
-  'weight-decay': number('added to the gradient by sgd and adam, decoupled in adamw (default: 0; adamw 0.01)', { least: 0 }),
+  'weight-decay': number('added to the gradient by sgd and adam, decoupled in adamw (default: 0; adamw 0.01)', {
+    least: 0,
+    most: largestFloat32,
+  }),
   beta1: number('adam, adamw: decay of the first moment (default: 0.9)', { least: 0, most: 1, below: true }),
   beta2: number('adam, adamw: decay of the second moment (default: 0.999)', { least: 0, most: 1, below: true }),
-  epsilon: number('adam, adamw: added to the root of the second moment (default: 1e-8)', { least: 0, above: true }),
-  'clip-norm': number('longest allowed gradient; longer ones are scaled down (default: no limit)', { least: 0, above: true }),
+  epsilon: number('adam, adamw: added to the root of the second moment (default: 1e-8)', { least: 0, above: true, most: 1 }),
+  'clip-norm': number('longest allowed gradient; longer ones are scaled down (default: no limit)', {
+    least: 0,
+    above: true,
+    most: largestFloat32,
+  }),
 };
 
 export const scheduleOptions = {
@@ -165,12 +175,13 @@ export const precisionOption = {
 /** How a directory is read. */
 export const dataOptions = {
   format: choice('the format of DATA (default: found by its file names)', formatNames),
-  context: integer('sequences, text: previous items or words of an example (default: 10 and 4)', { least: 1 }),
-  'vocabulary-size': integer('text: how many words are classes (default: all)', { least: 1 }),
+  context: integer('sequences, text: previous items or words of an example (default: 10 and 4)', { least: 1, most: 2 ** 16 }),
+  'vocabulary-size': integer('text: how many words are classes (default: all)', { least: 1, most: largestInt32 - 1 }),
   labels: choice('cifar100: the 100 classes, or the 20 superclasses (default: fine)', ['fine', 'coarse']),
   extra: flag('svhn: the extra examples, too'),
   'image-size': integer('image-folder: height and width that images are resized to (default: all must have those of the first)', {
     least: 1,
+    most: 2 ** 14,
   }),
   channels: choice('image-folder: convert to grey or colour (default: all must have those of the first)', ['1', '3']),
   'memory-bytes': integer('image-folder: most bytes of images kept in memory; more are decoded batch by batch', {
