@@ -1,7 +1,7 @@
 /** Thresholds over many examples: what {@link SingleLogitClassifier.calibrate} and `evaluateThresholds` take and give. */
 import { checkNumber, checkOptions } from './check.js';
 import { OneLogitError, rangeError, typeError } from './errors.js';
-import { checkSignal } from './job.js';
+import { checkProgressCallback, checkSignal } from './job.js';
 
 /** Options of {@link SingleLogitClassifier.calibrate}: exactly one of `recall` and `precision`. */
 export interface CalibrateOptions {
@@ -9,8 +9,16 @@ export interface CalibrateOptions {
   recall?: number | undefined;
   /** Share of the examples that match which should be of the class; above 0 and below 1. */
   precision?: number | undefined;
+  /** Called a few times a second. What it throws ends the work and rejects. */
+  onProgress?: ((progress: CalibrationProgress) => void) | undefined;
   /** Rejects with an `AbortError`. */
   signal?: AbortSignal | undefined;
+}
+
+/** What {@link CalibrateOptions.onProgress} receives. */
+export interface CalibrationProgress {
+  /** From 0 to 1, by examples that the network and each pass over their logits have seen. */
+  readonly share: number;
 }
 
 /** What {@link SingleLogitClassifier.calibrate} resolves to. */
@@ -80,9 +88,13 @@ export interface Target {
 }
 
 /** The options of both: at most one target, or exactly one if it is `needed`. */
-export function checkTarget(options: unknown, what: string, needed: boolean): { target: Target | null; signal: AbortSignal | undefined } {
-  const given = checkOptions(options as CalibrateOptions | undefined, ['recall', 'precision', 'signal'], what);
-  const signal = checkSignal(given.signal, what);
+export function checkTarget(
+  options: unknown,
+  what: string,
+  needed: boolean,
+): { target: Target | null; hooks: Pick<CalibrateOptions, 'signal' | 'onProgress'> } {
+  const given = checkOptions(options as CalibrateOptions | undefined, ['recall', 'precision', 'onProgress', 'signal'], what);
+  const hooks = { signal: checkSignal(given.signal, what), onProgress: checkProgressCallback(given.onProgress, what) };
   const both = given.recall !== undefined && given.precision !== undefined;
   const neither = given.recall === undefined && given.precision === undefined;
   if (both || (neither && needed))
@@ -90,7 +102,7 @@ export function checkTarget(options: unknown, what: string, needed: boolean): { 
       'ERR_ONELOGIT_ARGUMENT',
       `Expected one of recall and precision for ${what} but received ${neither ? 'neither' : 'both'}`,
     );
-  if (neither) return { target: null, signal };
+  if (neither) return { target: null, hooks };
   const measure = given.recall === undefined ? 'precision' : 'recall';
   const value = checkNumber(given[measure], `${measure} of ${what}`, { least: 0, most: 1, exclusive: true });
   if (value === 1)
@@ -98,5 +110,5 @@ export function checkTarget(options: unknown, what: string, needed: boolean): { 
       'ERR_ONELOGIT_RANGE',
       `Expected a number below 1, which no threshold guarantees, for ${measure} of ${what} but received 1`,
     );
-  return { target: { measure, value }, signal };
+  return { target: { measure, value }, hooks };
 }

@@ -18,13 +18,13 @@ import { type AlsoCorrect, checkDataset, type Dataset, type Inputs, type InputTy
 import { checkDevice, type Device } from './device.js';
 import { OneLogitError, rangeError, typeError } from './errors.js';
 import { type ForeignHeadOptions, foreignHead } from './foreign-head.js';
-import { runJob } from './job.js';
+import { runJob, withProgress } from './job.js';
 import type { Loss } from './losses.js';
 import { type ModelMetadata, readMetadata } from './metadata.js';
 import { Model, stateOf } from './model.js';
 import { native } from './native.js';
 import { type ClassStorage, classStorages, type NativeClassifier } from './native-classifier.js';
-import type { NativeJob, NativeSource } from './native-model.js';
+import type { NativeSource, NativeWatchedJob } from './native-model.js';
 import { checkSameClasses } from './same-classes.js';
 import { checkClassId, checkClassIds, checkExample, checkExamples, overlapError, scoresArray, toClassIds, unexplained } from './scores.js';
 import { Sources } from './source.js';
@@ -317,9 +317,9 @@ export class SingleLogitClassifier {
   async calibrate(dataset: Dataset, options: CalibrateOptions): Promise<Calibration> {
     const what = 'calibrate';
     this.#checkUse(what);
-    const { target, signal } = checkTarget(options, what, true);
+    const { target, hooks } = checkTarget(options, what, true);
     const { measure, value } = target as Target;
-    const result = await this.#overDataset(dataset, what, signal, (native, source) =>
+    const result = await this.#overDataset(dataset, what, hooks, (native, source) =>
       native.calibrate(source, measure, value, targetToJson({ measure, value })),
     );
     warnUnlessAligned(this.#current().metadata.loss);
@@ -341,8 +341,8 @@ export class SingleLogitClassifier {
   async evaluateThresholds(dataset: Dataset, options?: CalibrateOptions): Promise<ThresholdReport> {
     const what = 'evaluateThresholds';
     this.#checkUse(what);
-    const { target, signal } = checkTarget(options, what, false);
-    const result = await this.#overDataset(dataset, what, signal, (native, source) =>
+    const { target, hooks } = checkTarget(options, what, false);
+    const result = await this.#overDataset(dataset, what, hooks, (native, source) =>
       native.evaluateThresholds(source, target?.measure, target?.value),
     );
     const matches = result.truePositives + result.falsePositives;
@@ -472,8 +472,8 @@ export class SingleLogitClassifier {
   async #overDataset<T>(
     dataset: Dataset,
     what: string,
-    signal: AbortSignal | undefined,
-    start: (native: NativeClassifier, source: NativeSource & { alsoCorrect?: AlsoCorrect }) => NativeJob<T>,
+    { signal, onProgress }: Pick<CalibrateOptions, 'signal' | 'onProgress'>,
+    start: (native: NativeClassifier, source: NativeSource & { alsoCorrect?: AlsoCorrect }) => NativeWatchedJob<T>,
   ): Promise<T> {
     const { native, metadata } = this.#parts;
     const { inputShape } = metadata;
@@ -482,7 +482,7 @@ export class SingleLogitClassifier {
     const sources = new Sources(this.#owner.kind);
     const { alsoCorrect } = checked;
     const nativeSource = () => ({ ...sources.native(checked, 'dataset'), ...(alsoCorrect ? { alsoCorrect } : {}) });
-    return runJob(() => start(native, nativeSource()), sources, signal, what);
+    return runJob(() => withProgress(start(native, nativeSource()), onProgress), sources, signal, what);
   }
 
   #startMatching(): void {

@@ -1,11 +1,10 @@
 /** `model.evaluate`: single-logit ranking metrics as in the paper's tables. */
-import { checkInteger, checkOneOf, checkOptions, describe } from './check.js';
+import { checkInteger, checkOneOf, checkOptions } from './check.js';
 import { decodeNames } from './class-names.js';
 import { checkDataset, type Dataset, inputKind } from './dataset.js';
-import { typeError } from './errors.js';
-import { checkSignal, runJob } from './job.js';
+import { checkProgressCallback, checkSignal, runJob, withProgress } from './job.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
-import type { NativeClassMetrics, NativeEvaluateJob, NativeRanking } from './native-model.js';
+import type { NativeClassMetrics, NativeRanking } from './native-model.js';
 import type { ReportOptions } from './report/report.js';
 import { checkSameClasses } from './same-classes.js';
 import { Sources } from './source.js';
@@ -124,7 +123,7 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
   const checked = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes: native.classes, kind });
   const sources = new Sources(kind);
   const signal = checkSignal(given.signal, what);
-  const onProgress = checkCallback(given.onProgress, `onProgress of ${what}`);
+  const onProgress = checkProgressCallback(given.onProgress, what);
   const loss = state.loss?.name ?? null;
   const modelNames = state.encodedNames && decodeNames(state.encodedNames);
   checkSameClasses(modelNames, checked);
@@ -165,34 +164,6 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
   };
   await report?.write(evaluation, result.details!, { state, native, seed });
   return evaluation;
-}
-
-const millisecondsBetweenReports = 100;
-
-function checkCallback(value: unknown, what: string): ((progress: EvaluationProgress) => void) | undefined {
-  if (value === undefined || typeof value === 'function') return value as ((progress: EvaluationProgress) => void) | undefined;
-  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for ${what} but received ${describe(value)}`);
-}
-
-/** The same job, whose progress is told now and then. */
-function withProgress(job: NativeEvaluateJob, onProgress: ((progress: EvaluationProgress) => void) | undefined): NativeEvaluateJob {
-  if (onProgress === undefined) return job;
-  let failure: { error: unknown } | undefined;
-  const timer = setInterval(() => {
-    try {
-      onProgress({ share: job.progress() });
-    } catch (error) {
-      clearInterval(timer);
-      failure = { error };
-      job.cancel();
-    }
-  }, millisecondsBetweenReports);
-  const promise = job.promise
-    .finally(() => clearInterval(timer))
-    .catch((error: unknown) => {
-      throw failure ? failure.error : error;
-    });
-  return { promise, cancel: () => job.cancel(), progress: () => job.progress() };
 }
 
 function perClass(metrics: NativeClassMetrics, names: readonly string[] | undefined): ClassEvaluation[] {

@@ -1,7 +1,7 @@
 export type { Augmentation } from './augment.js';
 export { type BackendInfo, backendInfo, type CudaDevice } from './backend.js';
 export type { BoundInput } from './bound-input.js';
-export type { CalibrateOptions, Calibration, CalibrationRecord, ThresholdReport } from './calibration.js';
+export type { CalibrateOptions, Calibration, CalibrationProgress, CalibrationRecord, ThresholdReport } from './calibration.js';
 export { type ClassifierOptions, type ReloadOptions, SingleLogitClassifier } from './classifier.js';
 export * as datasets from './data/index.js';
 export type { AlsoCorrect, Dataset, InMemoryDataset, Inputs, InputType, StreamedDataset } from './dataset.js';

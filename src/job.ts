@@ -1,7 +1,7 @@
 /** Native work with an AbortSignal. */
 import { describe } from './check.js';
 import { AbortError, typeError } from './errors.js';
-import type { NativeJob } from './native-model.js';
+import type { NativeJob, NativeWatchedJob } from './native-model.js';
 import type { Sources } from './source.js';
 
 /** An AbortSignal or undefined. */
@@ -50,4 +50,35 @@ export async function runJob<T>(start: () => NativeJob<T>, sources: Sources, sig
     signal?.removeEventListener('abort', cancel);
     sources.abort();
   }
+}
+
+const millisecondsBetweenReports = 100;
+
+type ShareCallback = (progress: { readonly share: number }) => void;
+
+/** A function that is told how far a job is, or undefined. */
+export function checkProgressCallback(value: unknown, what: string): ShareCallback | undefined {
+  if (value === undefined || typeof value === 'function') return value as ShareCallback | undefined;
+  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for onProgress of ${what} but received ${describe(value)}`);
+}
+
+/** The same job, whose progress is told now and then. */
+export function withProgress<T>(job: NativeWatchedJob<T>, onProgress: ShareCallback | undefined): NativeWatchedJob<T> {
+  if (onProgress === undefined) return job;
+  let failure: { error: unknown } | undefined;
+  const timer = setInterval(() => {
+    try {
+      onProgress({ share: job.progress() });
+    } catch (error) {
+      clearInterval(timer);
+      failure = { error };
+      job.cancel();
+    }
+  }, millisecondsBetweenReports);
+  const promise = job.promise
+    .finally(() => clearInterval(timer))
+    .catch((error: unknown) => {
+      throw failure ? failure.error : error;
+    });
+  return { promise, cancel: () => job.cancel(), progress: () => job.progress() };
 }

@@ -3,7 +3,7 @@
  * `dispose`; src/classifier.ts finds out what it was.
  */
 import type { AlsoCorrect, Inputs } from './dataset.js';
-import type { NativeComposedFile, NativeJob, NativeModel, NativeModelSpec, NativeNames, NativeSource } from './native-model.js';
+import type { NativeComposedFile, NativeModel, NativeModelSpec, NativeNames, NativeSource, NativeWatchedJob } from './native-model.js';
 import type { Preprocessing } from './preprocessing.js';
 
 /** How a class matrix is stored for scoring; int8 has a float32 scale for each class. */
@@ -84,12 +84,12 @@ export interface NativeClassifier {
     measure: 'recall' | 'precision',
     value: number,
     record: string,
-  ): NativeJob<NativeCalibration>;
+  ): NativeWatchedJob<NativeCalibration>;
   evaluateThresholds(
     source: NativeSource & { alsoCorrect?: AlsoCorrect },
     measure: 'recall' | 'precision' | undefined,
     value: number | undefined,
-  ): NativeJob<NativeThresholdReport>;
+  ): NativeWatchedJob<NativeThresholdReport>;
   save(path: string): Promise<void>;
   /** As of a NativeModel, thresholds included; refused unless the generation is still `number`. */
   writeFiles(files: readonly NativeComposedFile[], number: number): Promise<void>;

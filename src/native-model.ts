@@ -44,6 +44,11 @@ export interface NativeJob<T> {
   cancel(): void;
 }
 
+/** One that tells how far it is, from 0 to 1. */
+export interface NativeWatchedJob<T> extends NativeJob<T> {
+  progress(): number;
+}
+
 export interface NativeFitOptions {
   loss: Loss;
   optimizer: Optimizer;
@@ -184,10 +189,6 @@ export interface NativeEvaluationDetails {
 }
 
 /** `progress` tells which share is done, from 0 to 1. */
-export interface NativeEvaluateJob extends NativeJob<NativeEvaluation> {
-  progress(): number;
-}
-
 export interface NativeEvaluateOptions {
   scores: 'logits' | 'softmax';
   /** Drawn per example; absent: all. */
@@ -240,7 +241,7 @@ export interface NativeModel {
   setPreprocessing(preprocessing: Preprocessing): void;
   /** Copies `inputs` and writes `out`, which nobody else may hold. */
   predict(inputs: Inputs, out: Float32Array, output: 'logits' | 'features'): Promise<void>;
-  evaluate(source: NativeSource & { alsoCorrect?: AlsoCorrect }, options: NativeEvaluateOptions): NativeEvaluateJob;
+  evaluate(source: NativeSource & { alsoCorrect?: AlsoCorrect }, options: NativeEvaluateOptions): NativeWatchedJob<NativeEvaluation>;
   fit(options: NativeFitOptions): NativeFitJob;
   save(path: string, metadata: string, classNames?: NativeNames): Promise<void>;
   /** All are complete before the first takes its place; they do so in their order. */

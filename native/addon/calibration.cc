@@ -18,8 +18,15 @@ struct Labelled {
   std::vector<std::int32_t> labels;
 };
 
-// The features of a whole source, which is what calibration goes over, more than once.
-Labelled read_features(const Trunk& trunk, ExampleSource& source, const char* what, const std::atomic<bool>& stop) {
+// How often all examples have been gone over: by the trunk, then by what looks at their logits.
+struct Passes {
+  std::atomic<double> done{0};
+  double all = 1;
+};
+
+// The features of a whole source, which is what calibration goes over, more than once. One of the passes.
+Labelled read_features(const Trunk& trunk, ExampleSource& source, const char* what, const std::atomic<bool>& stop,
+                       Passes& passes) {
   constexpr std::int64_t rows_at_once = 1024;  // asked of a reader at a time
   const std::int64_t n = source.length(), d = trunk.feature_size();
   Labelled result;
@@ -28,7 +35,16 @@ Labelled read_features(const Trunk& trunk, ExampleSource& source, const char* wh
   const ExampleSource::InMemory memory = source.in_memory();
   if (memory.inputs != nullptr) {
     result.labels.assign(memory.labels, memory.labels + n);
-    if (!trunk.features(memory.inputs, memory.type, n, scratch, result.features.data(), &stop)) throw_cancelled(what);
+    // As many at once as make no difference to the trunk, which takes them in chunks of its own.
+    const std::int64_t at_once = trunk.rows_at_once() * std::max<std::int64_t>(1, rows_at_once / trunk.rows_at_once());
+    const auto* bytes = static_cast<const std::byte*>(memory.inputs);
+    for (std::int64_t first = 0; first < n; first += at_once) {
+      const std::int64_t count = std::min(at_once, n - first);
+      const auto* chunk = bytes + static_cast<std::size_t>(first * trunk.input_size()) * element_bytes(memory.type);
+      if (!trunk.features(chunk, memory.type, count, scratch, result.features.data() + first * d, &stop, first))
+        throw_cancelled(what);
+      passes.done.store(static_cast<double>(first + count) / static_cast<double>(n), std::memory_order_relaxed);
+    }
     return result;
   }
   HostBatch batch;
@@ -40,6 +56,7 @@ Labelled read_features(const Trunk& trunk, ExampleSource& source, const char* wh
     if (stop.load() || !source.read(indices.data(), count, batch)) throw_cancelled(what);
     trunk.features(batch.inputs.data(), batch.type, count, scratch, result.features.data() + first * d, nullptr, first);
     result.labels.insert(result.labels.end(), batch.labels.begin(), batch.labels.end());
+    passes.done.store(static_cast<double>(first + count) / static_cast<double>(n), std::memory_order_relaxed);
   }
   return result;
 }
@@ -66,6 +83,14 @@ std::optional<CalibrationTarget> target_of(const Napi::Value& measure, const Nap
                 std::string("Expected a number above 0 and below 1 for ") + what + " but received " +
                     std::to_string(target.value));
   return target;
+}
+
+// The job with `progress`, the share of the passes that have been made.
+Napi::Value with_progress(Napi::Env env, Napi::Object job, std::shared_ptr<const Passes> passes) {
+  job.Set("progress", Napi::Function::New(env, [passes = std::move(passes)](const Napi::CallbackInfo& info) {
+            return Napi::Number::New(info.Env(), std::min(1.0, passes->done.load() / passes->all));
+          }));
+  return job;
 }
 
 using Counts = std::initializer_list<std::pair<const char*, double>>;
@@ -99,34 +124,37 @@ Napi::Value calibrate_job(const Napi::CallbackInfo& info, const std::shared_ptr<
   const CalibrationTarget target = target_of(info[1], info[2], what).value();
   auto record = std::make_shared<CalibrationRecord>();
   record->target = info[3].ToString().Utf8Value();
+  auto passes = std::make_shared<Passes>();
+  passes->all = 1 + calibration_passes(target.measure);
   std::vector<Napi::ObjectReference> keep;
   keep.push_back(Napi::Persistent(owner_of(info.Env(), *scorer)));
-  return job_to_javascript(
-      info.Env(),
-      start_job(
-          info.Env(),
-          [generation, source, also_correct = std::move(also_correct), target, record, what,
-           scorer = scorer.get()](Job& job) mutable -> Finish {
-            const ClassifierWeights& weights = *generation->weights;
-            const Labelled labelled = read_features(weights.trunk(), *source, what, job.cancelled);
-            source.reset();
-            auto result = std::make_shared<Calibration>(calibrate(
-                weights.matrix(), labelled.features.data(), labelled.labels, target, &job.cancelled, also_correct));
-            if (result->thresholds.empty()) throw_cancelled(what);
-            record->examples.resize(static_cast<std::size_t>(weights.matrix().classes()));
-            for (const std::int32_t label : labelled.labels) ++record->examples[label];
-            return [result, record, generation, scorer](Napi::Env env) {
-              // Nobody can ask a classifier that was disposed of meanwhile.
-              if (!scorer->ready()) return calibration_to_javascript(env, *result);
-              if (scorer->now->generation != generation)
-                throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOADED",
-                            "Expected the same weights at the end of calibrate as at its beginning but "
-                            "received others by reload: calibrate again");
-              scorer->now->use(std::move(result->thresholds), std::move(*record));
-              return calibration_to_javascript(env, *result);
-            };
-          },
-          sources.wake(), std::move(keep)));
+  const Napi::Object started = job_to_javascript(
+      info.Env(), start_job(
+                      info.Env(),
+                      [generation, source, also_correct = std::move(also_correct), target, record, passes, what,
+                       scorer = scorer.get()](Job& job) mutable -> Finish {
+                        const ClassifierWeights& weights = *generation->weights;
+                        const Labelled labelled = read_features(weights.trunk(), *source, what, job.cancelled, *passes);
+                        source.reset();
+                        auto result = std::make_shared<Calibration>(
+                            calibrate(weights.matrix(), labelled.features.data(), labelled.labels, target,
+                                      &job.cancelled, also_correct, &passes->done));
+                        if (result->thresholds.empty()) throw_cancelled(what);
+                        record->examples.resize(static_cast<std::size_t>(weights.matrix().classes()));
+                        for (const std::int32_t label : labelled.labels) ++record->examples[label];
+                        return [result, record, generation, scorer](Napi::Env env) {
+                          // Nobody can ask a classifier that was disposed of meanwhile.
+                          if (!scorer->ready()) return calibration_to_javascript(env, *result);
+                          if (scorer->now->generation != generation)
+                            throw Error(ErrorKind::operation, "ERR_ONELOGIT_RELOADED",
+                                        "Expected the same weights at the end of calibrate as at its beginning but "
+                                        "received others by reload: calibrate again");
+                          scorer->now->use(std::move(result->thresholds), std::move(*record));
+                          return calibration_to_javascript(env, *result);
+                        };
+                      },
+                      sources.wake(), std::move(keep)));
+  return with_progress(info.Env(), started, passes);
 }
 
 Napi::Value evaluate_thresholds_job(const Napi::CallbackInfo& info, const std::shared_ptr<Scorer>& scorer) {
@@ -139,21 +167,24 @@ Napi::Value evaluate_thresholds_job(const Napi::CallbackInfo& info, const std::s
   Sources sources;
   auto source = source_of(sources, info[0], *generation->weights);
   auto also_correct = also_correct_from_javascript(info[0].ToObject().Get("alsoCorrect"));
-  return job_to_javascript(info.Env(),
-                           start_job(
-                               info.Env(),
-                               [generation, source, also_correct = std::move(also_correct), thresholds,
-                                target = target_of(info[1], info[2], what), what](Job& job) mutable -> Finish {
-                                 const ClassifierWeights& weights = *generation->weights;
-                                 const Labelled labelled = read_features(weights.trunk(), *source, what, job.cancelled);
-                                 source.reset();
-                                 const std::optional<ThresholdReport> report =
-                                     evaluate_thresholds(weights.matrix(), labelled.features.data(), labelled.labels,
-                                                         *thresholds, target, &job.cancelled, also_correct);
-                                 if (!report) throw_cancelled(what);
-                                 return [report = *report](Napi::Env env) { return report_to_javascript(env, report); };
-                               },
-                               sources.wake()));
+  auto passes = std::make_shared<Passes>();
+  passes->all = 2;
+  const Napi::Object started = job_to_javascript(
+      info.Env(), start_job(
+                      info.Env(),
+                      [generation, source, also_correct = std::move(also_correct), thresholds, passes,
+                       target = target_of(info[1], info[2], what), what](Job& job) mutable -> Finish {
+                        const ClassifierWeights& weights = *generation->weights;
+                        const Labelled labelled = read_features(weights.trunk(), *source, what, job.cancelled, *passes);
+                        source.reset();
+                        const std::optional<ThresholdReport> report =
+                            evaluate_thresholds(weights.matrix(), labelled.features.data(), labelled.labels,
+                                                *thresholds, target, &job.cancelled, also_correct, &passes->done);
+                        if (!report) throw_cancelled(what);
+                        return [report = *report](Napi::Env env) { return report_to_javascript(env, report); };
+                      },
+                      sources.wake()));
+  return with_progress(info.Env(), started, passes);
 }
 
 }  // namespace onelogit::addon

@@ -112,14 +112,14 @@ std::vector<float> pooled_thresholds(std::span<const float> pooled) {
 
 Calibration calibrate_precision(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
                                 const AlsoCorrect& also_correct, const TrueLogits& logits, double precision,
-                                const std::atomic<bool>* cancelled) {
+                                const std::atomic<bool>* cancelled, std::atomic<double>* passes_done) {
   const std::int64_t classes = matrix.classes(), needed = calibration_positives_needed(precision);
   std::vector<float> own_thresholds(logits.grouped);
   for (float& threshold : own_thresholds) threshold = below(threshold);
   const std::vector<float> pooled_cuts = pooled_thresholds(logits.pooled);
   FalsePositives counts;
   if (!count_false_positives(matrix, features, labels, also_correct, {own_thresholds, logits.first}, pooled_cuts,
-                             cancelled, counts))
+                             cancelled, passes_done, counts))
     return {};
 
   std::vector<Cut> pool;
@@ -140,8 +140,9 @@ Calibration calibrate_precision(const ClassMatrix& matrix, const float* features
     few_first[c + 1] = few_first[c] + (static_cast<std::int64_t>(logits.of(c).size()) < needed ? 1 : 0);
   const std::vector<float> few_thresholds(static_cast<std::size_t>(few_first.back()), pooled_threshold);
   FalsePositives at_pooled;
-  if (!few_thresholds.empty() && !count_false_positives(matrix, features, labels, also_correct,
-                                                        {few_thresholds, few_first}, {}, cancelled, at_pooled))
+  if (!few_thresholds.empty() &&
+      !count_false_positives(matrix, features, labels, also_correct, {few_thresholds, few_first}, {}, cancelled,
+                             passes_done, at_pooled))
     return {};
 
   Calibration result;
@@ -181,26 +182,27 @@ std::int64_t calibration_positives_needed(double value) {
 
 Calibration calibrate(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
                       const CalibrationTarget& target, const std::atomic<bool>* cancelled,
-                      const AlsoCorrect& also_correct) {
+                      const AlsoCorrect& also_correct, std::atomic<double>* passes_done) {
   check_examples(matrix, labels, also_correct, "calibrate");
   const TrueLogits logits = compute_true_logits(matrix, features, labels);
   if (target.measure == CalibrationMeasure::recall) return calibrate_recall(logits, matrix.classes(), target.value);
-  return calibrate_precision(matrix, features, labels, also_correct, logits, target.value, cancelled);
+  return calibrate_precision(matrix, features, labels, also_correct, logits, target.value, cancelled, passes_done);
 }
 
 std::optional<ThresholdReport> evaluate_thresholds(const ClassMatrix& matrix, const float* features,
                                                    std::span<const std::int32_t> labels,
                                                    std::span<const float> thresholds,
                                                    const std::optional<CalibrationTarget>& target,
-                                                   const std::atomic<bool>* cancelled,
-                                                   const AlsoCorrect& also_correct) {
+                                                   const std::atomic<bool>* cancelled, const AlsoCorrect& also_correct,
+                                                   std::atomic<double>* passes_done) {
   check_examples(matrix, labels, also_correct, "evaluateThresholds");
   const std::int64_t classes = matrix.classes();
   const TrueLogits logits = compute_true_logits(matrix, features, labels);
   std::vector<std::int64_t> first(static_cast<std::size_t>(classes) + 1);
   std::iota(first.begin(), first.end(), std::int64_t{0});
   FalsePositives counts;
-  if (!count_false_positives(matrix, features, labels, also_correct, {thresholds, first}, {}, cancelled, counts))
+  if (!count_false_positives(matrix, features, labels, also_correct, {thresholds, first}, {}, cancelled, passes_done,
+                             counts))
     return std::nullopt;
   ThresholdReport report;
   for (std::int64_t c = 0; c < classes; ++c) {

@@ -57,9 +57,15 @@ std::int64_t calibration_positives_needed(double value);
 // blocks, and those of classes with fewer than N positives twice. A class in `also_correct` is neither a true nor a
 // false positive of its example. Throws ERR_ONELOGIT_NOT_FINITE if a true logit is not finite or another is NaN,
 // ERR_ONELOGIT_NO_POSITIVES if n is 0, ERR_ONELOGIT_ALSO_CORRECT. No thresholds when `cancelled` (which may be null).
+// `passes_done` (which may be null) grows by at most `calibration_passes` while it runs.
 Calibration calibrate(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
                       const CalibrationTarget& target, const std::atomic<bool>* cancelled,
-                      const AlsoCorrect& also_correct = {});
+                      const AlsoCorrect& also_correct = {}, std::atomic<double>* passes_done = nullptr);
+
+// Passes over all examples and classes that `calibrate` may need: none for recall.
+constexpr int calibration_passes(CalibrationMeasure measure) {
+  return measure == CalibrationMeasure::precision ? 2 : 0;
+}
 
 // What thresholds do on examples that they were not chosen on.
 struct ThresholdReport {
@@ -71,12 +77,13 @@ struct ThresholdReport {
 };
 
 // All n·k logits are computed, by blocks. `thresholds`: one for each class. Throws as `calibrate`. Nothing when
-// `cancelled` (which may be null).
+// `cancelled` (which may be null). `passes_done` (which may be null) grows by 1 while it runs.
 std::optional<ThresholdReport> evaluate_thresholds(const ClassMatrix& matrix, const float* features,
                                                    std::span<const std::int32_t> labels,
                                                    std::span<const float> thresholds,
                                                    const std::optional<CalibrationTarget>& target,
                                                    const std::atomic<bool>* cancelled,
-                                                   const AlsoCorrect& also_correct = {});
+                                                   const AlsoCorrect& also_correct = {},
+                                                   std::atomic<double>* passes_done = nullptr);
 
 }  // namespace onelogit

@@ -25,7 +25,8 @@ void accumulate(std::int64_t* counts, std::int64_t n) {
 
 bool count_false_positives(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
                            const AlsoCorrect& also_correct, const ClassThresholds& thresholds,
-                           std::span<const float> pooled, const std::atomic<bool>* cancelled, FalsePositives& result) {
+                           std::span<const float> pooled, const std::atomic<bool>* cancelled,
+                           std::atomic<double>* passes_done, FalsePositives& result) {
   const auto n = static_cast<std::int64_t>(labels.size());
   const std::int64_t d = matrix.features(), k = matrix.classes();
   const int slices = thread_count();
@@ -36,6 +37,10 @@ bool count_false_positives(const ClassMatrix& matrix, const float* features, std
   std::vector<float> logits(static_cast<std::size_t>(example_block * class_block));
   std::vector<float> rows(static_cast<std::size_t>(std::min(class_block, k) * d));  // of the classes at hand, float32
   std::atomic<bool> not_finite{false};
+  const double passes_before = passes_done == nullptr ? 0 : passes_done->load();
+  const auto tell = [&](double share) {
+    if (passes_done != nullptr) passes_done->store(passes_before + share, std::memory_order_relaxed);
+  };
 
   for (std::int64_t first_class = 0; first_class < k; first_class += class_block) {
     const std::int64_t block = std::min(class_block, k - first_class);
@@ -44,6 +49,9 @@ bool count_false_positives(const ClassMatrix& matrix, const float* features, std
     for (std::int64_t first_example = 0; first_example < n; first_example += example_block) {
       if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) return false;
       const std::int64_t m = std::min(example_block, n - first_example);
+      tell((static_cast<double>(first_class) +
+            static_cast<double>(block) * static_cast<double>(first_example) / static_cast<double>(n)) /
+           static_cast<double>(k));
       cpu_backend().gemm(Transpose::no, Transpose::yes, m, block, d, 1.0f, features + first_example * d, d, rows.data(),
                          d, 0.0f, logits.data(), block);
       parallel_slices(slices, [&](int slice) {
@@ -74,6 +82,7 @@ bool count_false_positives(const ClassMatrix& matrix, const float* features, std
       });
     }
   }
+  tell(1);
   if (not_finite.load())
     throw Error(ErrorKind::operation, "ERR_ONELOGIT_NOT_FINITE",
                 "Expected finite logits for calibrate but received NaN");

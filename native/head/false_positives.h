@@ -24,9 +24,11 @@ struct FalsePositives {
 
 // features n×d, `pooled` descending; `also_correct` is checked, and its classes are not counted for their examples.
 // Classes without a threshold are skipped if `pooled` is empty. Workspace: a few megabytes. False when cancelled.
+// `passes_done`, which may be null, grows by the share of this pass over the examples, to 1 more than it was.
 // Throws ERR_ONELOGIT_NOT_FINITE if a logit is NaN.
 bool count_false_positives(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
                            const AlsoCorrect& also_correct, const ClassThresholds& thresholds,
-                           std::span<const float> pooled, const std::atomic<bool>* cancelled, FalsePositives& result);
+                           std::span<const float> pooled, const std::atomic<bool>* cancelled,
+                           std::atomic<double>* passes_done, FalsePositives& result);
 
 }  // namespace onelogit

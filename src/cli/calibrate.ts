@@ -5,8 +5,10 @@ import { checkSameClasses, comparedFiles } from '../same-classes.js';
 import type { Split } from '../split.js';
 import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
+import { loadData } from './load-data.js';
 import { choice, number, text } from './options.js';
 import { count } from './output.js';
+import { ofExamples, watched } from './steady.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
 import { InterruptedError, UsageError } from './usage.js';
 
@@ -60,20 +62,27 @@ export const command = defineCommand(
     const heldOut = values['held-out'];
     if (heldOut === split) throw new UsageError(`Expected another part than --split for --held-out but received ${split} for both`);
     checkWritable(out, values.out === undefined ? 'MODEL' : '--out');
-    const { datasets, SingleLogitClassifier } = await import('../index.js');
+    const { SingleLogitClassifier } = await import('../index.js');
     const classifier = await SingleLogitClassifier.load(path);
     try {
       const part = async (name: 'train' | 'validation' | 'test') => {
         const asked = values.split === name || heldOut === name;
         const setAside = name === 'validation' && !(asked && classifier.split === null);
-        const loaded = await datasets.load(directory, { split: setAside ? 'train' : name, ...loadOptionsFrom(values), signal });
+        const loaded = await loadData(directory, { split: setAside ? 'train' : name, ...loadOptionsFrom(values), signal });
         checkSameClasses(classifier.classNames, loaded, comparedFiles(path, directory));
         return setAside ? validationPart(classifier.split, loaded, path) : loaded;
       };
       const dataset = await part(split);
       const target = recall === undefined ? { precision: precision! } : { recall };
-      const result = await classifier.calibrate(dataset, { ...target, signal });
-      const report = heldOut && (await classifier.evaluateThresholds(await part(heldOut), { ...target, signal }));
+      const result = await watched('calibrate', (tell) =>
+        classifier.calibrate(dataset, { ...target, onProgress: ofExamples(dataset, tell), signal }),
+      );
+      const others = heldOut && (await part(heldOut));
+      const report =
+        others &&
+        (await watched('held out', (tell) =>
+          classifier.evaluateThresholds(others, { ...target, onProgress: ofExamples(others, tell), signal }),
+        ));
       await classifier.save(out);
       const heldOutResult = report && { heldOut: { split: heldOut, ...report } };
       output.result({ ...result, examples: dataset.length, split, ...target, out, ...heldOutResult }, () => {

@@ -1,11 +1,13 @@
 /** `onelogit convert`: a model file whose class matrix takes fewer bytes, and what that costs. */
 import { stat } from 'node:fs/promises';
-import type { Evaluation, Model } from '../index.js';
+import type { Dataset, Evaluation, Model } from '../index.js';
 import { checkSameClasses, comparedFiles } from '../same-classes.js';
 import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
+import { loadData } from './load-data.js';
 import { choice, text } from './options.js';
 import { count, table } from './output.js';
+import { ofExamples, watched } from './steady.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
 import { InterruptedError, UsageError } from './usage.js';
 
@@ -106,19 +108,15 @@ const row = (evaluation: Evaluation) =>
 type DataValues = Parameters<typeof loadOptionsFrom>[0] & { split: 'train' | 'validation' | 'test' };
 
 async function evaluated(path: string, data: string, values: DataValues, signal: AbortSignal) {
-  const { datasets, Model: Models } = await import('../index.js');
-  const dataset = await datasets.load(data, { split: values.split, ...loadOptionsFrom(values), signal });
+  const { Model: Models } = await import('../index.js');
+  const dataset = await loadData(data, { split: values.split, ...loadOptionsFrom(values), signal });
   const model = await Models.load(path);
   checkSameClasses(model.classNames, dataset, comparedFiles(path, data));
-  return { model, dataset, evaluation: await model.evaluate(dataset, { signal }) };
+  return { model, dataset, evaluation: await evaluate(model, dataset, 'before', signal) };
 }
 
 /** The same model with the class matrix that is in the converted file. */
-async function reevaluated(
-  { model, dataset }: { model: Model; dataset: Parameters<Model['evaluate']>[0] },
-  out: string,
-  signal: AbortSignal,
-): Promise<Evaluation> {
+async function reevaluated({ model, dataset }: { model: Model; dataset: Dataset }, out: string, signal: AbortSignal): Promise<Evaluation> {
   const { readSafetensorsTensor } = await import('../safetensors.js');
   const { lastDenseLayer, tensorPrefix } = await import('../layers/index.js');
   const { layer, index } = lastDenseLayer(model.layers);
@@ -133,5 +131,8 @@ async function reevaluated(
     for (let at = 0; at < weight.length; at++) weight[at] = stored[at]! * scales[Math.floor(at / columns)]!;
   }
   model.setTensor(name, weight);
-  return model.evaluate(dataset, { signal });
+  return evaluate(model, dataset, 'after', signal);
 }
+
+const evaluate = (model: Model, dataset: Dataset, label: string, signal: AbortSignal) =>
+  watched(label, (tell) => model.evaluate(dataset, { onProgress: ofExamples(dataset, tell), signal }));

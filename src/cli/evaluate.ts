@@ -6,9 +6,10 @@ import { shellWord } from '../report/facts.js';
 import { checkSameClasses, comparedFiles } from '../same-classes.js';
 import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
+import { loadData } from './load-data.js';
 import { choice, integer, text } from './options.js';
 import { count, percent, table } from './output.js';
-import { Progress } from './progress.js';
+import { ofExamples, watched } from './steady.js';
 import { dataOptions, deviceOption, loadOptionsFrom } from './training-options.js';
 import { InterruptedError, UsageError } from './usage.js';
 
@@ -48,11 +49,10 @@ export const command = defineCommand(
   async ({ values, positionals, output, signal }) => {
     const [path, directory] = positionals as [string, string];
     if (values.report !== undefined) await checkReport(values.report, path);
-    const [{ datasets, Model }, { readThresholds }] = await Promise.all([import('../index.js'), import('../report/file-thresholds.js')]);
+    const [{ Model }, { readThresholds }] = await Promise.all([import('../index.js'), import('../report/file-thresholds.js')]);
     const model = await Model.load(path, { device: values.device });
-    const progress = new Progress('evaluate');
     try {
-      const dataset = await datasets.load(directory, {
+      const dataset = await loadData(directory, {
         split: values.split,
         ...loadOptionsFrom(values),
         signal,
@@ -68,14 +68,12 @@ export const command = defineCommand(
               ...(await readThresholds(path)),
               command: ['onelogit', ...process.argv.slice(2)].map(shellWord).join(' '),
             };
-      const evaluation = await model.evaluate(dataset, {
-        scores: values.scores,
-        negatives: values.negatives,
-        report,
-        onProgress: ({ share }) => progress.update({ done: share, total: 1, details: [] }),
-        signal,
-      });
-      progress.finish({ keep: false });
+      const { scores, negatives } = values;
+      const evaluation = await watched(
+        'evaluate',
+        (tell) => model.evaluate(dataset, { scores, negatives, report, onProgress: ofExamples(dataset, tell), signal }),
+        { quietFor: 0 },
+      );
       const { perClass } = evaluation;
       output.result({ ...evaluation, split: values.split, ...(report ? { report: report.path } : {}) }, () => {
         const measure = (value: number | null) => (value ?? Number.NaN).toFixed(4);
@@ -139,7 +137,6 @@ export const command = defineCommand(
       if (signal.aborted) throw new InterruptedError('Interrupted before the evaluation was finished');
       throw error;
     } finally {
-      progress.finish({ keep: false });
       model.dispose();
     }
   },

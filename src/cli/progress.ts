@@ -130,6 +130,8 @@ export interface ProgressOptions {
   now?: () => number;
   /** Milliseconds between plain lines where there is no terminal. */
   lineEvery?: number;
+  /** Milliseconds in which nothing is drawn: most of what is watched is done by then. */
+  quietFor?: number;
 }
 
 const redrawEvery = 80;
@@ -149,11 +151,13 @@ export class Progress {
   #drawnLengths: readonly number[] = [];
   #drawnState: ProgressState | undefined;
   #state: ProgressState | undefined;
-  readonly #onResize = () => this.#draw();
+  readonly #onResize = () => {
+    if (this.#drawnLengths.length > 0) this.#draw();
+  };
 
   constructor(
     readonly label: string,
-    { stream = process.stderr, env = process.env, now = () => performance.now(), lineEvery = 10_000 }: ProgressOptions = {},
+    { stream = process.stderr, env = process.env, now = () => performance.now(), lineEvery = 10_000, quietFor = 0 }: ProgressOptions = {},
   ) {
     this.#stream = stream;
     this.#live = stream.isTTY === true && env.TERM !== 'dumb';
@@ -161,7 +165,7 @@ export class Progress {
     this.#unicode = showsUnicode(env);
     this.#now = now;
     this.#lineEvery = lineEvery;
-    this.#drawnAt = this.#live ? -Infinity : now();
+    this.#drawnAt = this.#live ? now() - redrawEvery + quietFor : now();
     if (this.#live) stream.on?.('resize', this.#onResize);
     if (this.#live && stream === process.stderr) drawBelowErrors((text) => this.note(text));
   }
@@ -206,10 +210,10 @@ export class Progress {
 
   /** Writes a line of its own above the live one. */
   note(text: string): void {
-    if (this.#live) this.#stream.write(`${this.#erase()}${text}\n`);
-    else this.#stream.write(`${text}\n`);
+    const stands = this.#drawnLengths.length > 0;
+    this.#stream.write(`${stands ? this.#erase() : ''}${text}\n`);
     this.#drawnLengths = [];
-    if (this.#live) this.#draw();
+    if (stands) this.#draw();
   }
 
   /** Takes the live line away, or leaves its last state standing. Elsewhere the last state is printed if it was not yet. */
@@ -221,7 +225,7 @@ export class Progress {
       if (keep) {
         this.#draw();
         this.#stream.write('\n');
-      } else this.#stream.write(this.#erase());
+      } else if (this.#drawnLengths.length > 0) this.#stream.write(this.#erase());
       this.#drawnLengths = [];
     } else if (keep && this.#state !== this.#drawnState) this.#draw();
     this.#state = undefined;

@@ -7,6 +7,7 @@ import { shellWord } from '../report/facts.js';
 import { shapeSize } from '../shape.js';
 import { defineCommand } from './command.js';
 import { drawImage, sideBySide } from './draw.js';
+import { loadData } from './load-data.js';
 import { integer, text } from './options.js';
 import { count, percent, table } from './output.js';
 import { fitStates, Progress } from './progress.js';
@@ -190,11 +191,7 @@ const widestDrawing = 76;
 
 /** What there is in a directory, told by what it holds. */
 async function readData(directory: string, signal: AbortSignal): Promise<FoundData> {
-  const { datasets } = await import('../index.js');
-  const [train, test] = [
-    await datasets.load(directory, { split: 'train', signal }),
-    await datasets.load(directory, { split: 'test', signal }),
-  ];
+  const [train, test] = [await loadData(directory, { split: 'train', signal }), await loadData(directory, { split: 'test', signal })];
   if (train.vocabulary !== undefined)
     throw new OneLogitError(
       'ERR_ONELOGIT_ARGUMENT',

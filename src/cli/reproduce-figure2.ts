@@ -11,6 +11,7 @@ import { describeRecipe } from '../reproduce/report.js';
 import { fingerprintOf, StateDirectory } from '../reproduce/state.js';
 import { type TableDataset, tableTasks } from '../reproduce/table-datasets.js';
 import { version } from '../version.js';
+import { loadData as load } from './load-data.js';
 import { type Output, percent, table } from './output.js';
 import { findDatasets } from './reproduce-data.js';
 import { describePlan, TableProgress } from './reproduce-progress.js';
@@ -40,7 +41,7 @@ export async function reproduceFigure2({ datasets, data: directory, losses: some
   }
   const figures: (Figure2 & { files: Awaited<ReturnType<typeof writeFigure2>> })[] = [];
   for (const [dataset, path] of found) {
-    const data = await loadData(dataset, path, signal);
+    const data = await loadData(dataset, path, signal, load);
     const recipe = tableRecipe(dataset, data.train.length, choices);
     if (!output.json) output.note([`${dataset}:`, ...describeRecipe(recipe, data.train.length)].join('\n  '));
     const state = new StateDirectory(join(out, 'state', dataset), recipe, fingerprintOf([data.train, data.test]));

@@ -12,6 +12,7 @@ import { type ScaleChoices, type ScaleDataset, scaleRecipe, scaleTasks } from '.
 import { describeScaleRecipe, type ScaleReport, scaleCells, writeScaleReport } from '../reproduce/scale-report.js';
 import { fingerprintOf } from '../reproduce/state.js';
 import { version } from '../version.js';
+import { loadData as load } from './load-data.js';
 import { count, duration, type Output, percent, table } from './output.js';
 import { fitState, Progress } from './progress.js';
 import { InterruptedError, wasStopped } from './usage.js';
@@ -70,7 +71,7 @@ export async function reproduceScale({ datasets, data, losses: asked, choices, e
   for (const [name, path] of found) {
     if (!output.json) output.note(`${name}: reading ${path}`);
     if (signal.aborted) throw new InterruptedError('Interrupted; repeat the command to go on from there', { state: join(out, 'state') });
-    const loaded = await loadScaleData(path, mostExamples(name));
+    const loaded = await loadScaleData(path, mostExamples(name), signal, load);
     const { train, validation, validationOf, test, testOf } = loaded;
     const recipe = scaleRecipe(name, train.length, choices);
     if (!output.json) for (const line of describeScaleRecipe(recipe, train.length)) output.note(`  ${line}`);

@@ -11,6 +11,7 @@ import { fingerprintOf, StateDirectory } from '../reproduce/state.js';
 import { type TableDataset, tableTasks } from '../reproduce/table-datasets.js';
 import { lossesOf, type TableName, table1Verdict, tableCells, tableTitle } from '../reproduce/tables.js';
 import { version } from '../version.js';
+import { loadData as load } from './load-data.js';
 import { count, type Output, percent, table } from './output.js';
 import { findDatasets } from './reproduce-data.js';
 import { describePlan, TableProgress } from './reproduce-progress.js';
@@ -62,7 +63,7 @@ export async function reproduceTables({
   const datasets: Reproduction['datasets'] = {};
   for (const { dataset, path, losses } of chosen) {
     if (signal.aborted) throw new InterruptedError('Interrupted; repeat the command to go on from there', { state: join(out, 'state') });
-    const data = await loadData(dataset, path, signal);
+    const data = await loadData(dataset, path, signal, load);
     const { length: trainExamples, classes } = data.train;
     const recipe = tableRecipe(dataset, trainExamples, choices);
     if (!output.json) output.note([`${dataset}:`, ...describeRecipe(recipe, trainExamples)].join('\n  '));

@@ -4,6 +4,7 @@ import type { SingleLogitClassifier } from '../classifier.js';
 import { checkSameClasses, comparedFiles } from '../same-classes.js';
 import { shapeSize } from '../shape.js';
 import { defineCommand } from './command.js';
+import { loadData } from './load-data.js';
 import type { OptionValues } from './options.js';
 import { choice, integer, text } from './options.js';
 import { table } from './output.js';
@@ -119,8 +120,8 @@ async function exampleOf(
   { inputShape, classNames }: SingleLogitClassifier,
   model: string,
 ) {
-  const [{ datasets }, { rangeError }] = await Promise.all([import('../index.js'), import('../errors.js')]);
-  const dataset = await datasets.load(values.data!, {
+  const { rangeError } = await import('../errors.js');
+  const dataset = await loadData(values.data!, {
     split: values.split,
     ...loadOptionsFrom(values),
   });

@@ -8,6 +8,7 @@ import { checkLogFile } from '../training-log/log-file.js';
 import { checkWritable } from '../writable.js';
 import { architectureOptions, checkArchitecture, makeArchitecture } from './architecture-options.js';
 import { defineCommand } from './command.js';
+import { loadData } from './load-data.js';
 import { choice, integer, largestInt32, number, type OptionValues, text } from './options.js';
 import { count, duration, percent } from './output.js';
 import { fitStates, Progress, significant } from './progress.js';
@@ -123,9 +124,9 @@ export const command = defineCommand(
     }
     if (values.tensorboard !== undefined) checkEventDirectory(values.tensorboard, '--tensorboard');
 
-    const { datasets, losses, Model } = await import('../index.js');
+    const { losses, Model } = await import('../index.js');
     const loss = losses.byName(values.loss, { ...lossSettings, ...(values.loss === 'nce' ? { seed: values.seed } : {}) });
-    const dataset = await datasets.load(directory, {
+    const dataset = await loadData(directory, {
       split: values.split,
       ...loadOptionsFrom(values),
       signal,

@@ -1,12 +1,13 @@
 /**
  * The bytes of a file in small pieces, decompressed on the way: neither a large file nor a hostile one blocks the event loop.
  */
-import { constants } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { OneLogitError } from '../errors.js';
 import { formatError } from './format.js';
+import type { Meter } from './meter.js';
 import { isXz, unxz } from './xz.js';
 
 /** Bytes per piece: copied in some 20 µs. */
@@ -33,8 +34,10 @@ export function mostBytes({ fileBytes, compression }: ByteStream): number {
 /**
  * Opens a file, runs `use` on its bytes and closes it. Whether it is gzip or xz is told by its first bytes, not by its name:
  * browsers and mirrors unpack files and keep their names.
+ *
+ * @param meter is told how much of the file, as it is, has been read
  */
-export async function withByteStream<T>(path: string, use: (stream: ByteStream) => Promise<T>): Promise<T> {
+export async function withByteStream<T>(path: string, use: (stream: ByteStream) => Promise<T>, meter?: Meter): Promise<T> {
   // Without waiting: a pipe that nobody writes to would keep one of libuv's threads for ever.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: Error) => {
     throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a readable file at ${path} but received: ${cause.message}`, { cause });
@@ -47,16 +50,38 @@ export async function withByteStream<T>(path: string, use: (stream: ByteStream) 
     const { bytesRead } = await file.read(start, 0, start.length, 0);
     const read = start.subarray(0, bytesRead);
     const compression = read[0] === 0x1f && read[1] === 0x8b ? 'gzip' : isXz(read) ? 'xz' : 'none';
-    if (compression === 'xz') return await use({ pieces: unxz(file.fd, path), fileBytes: status.size, compression });
+    const counted = (pieces: AsyncIterable<Uint8Array>, position: () => number) => (meter ? metered(pieces, position, meter) : pieces);
+    if (compression === 'xz')
+      return await use({ pieces: counted(unxz(file.fd, path), () => sharedPosition(file.fd)), fileBytes: status.size, compression });
     const input = file.createReadStream({ start: 0, highWaterMark: pieceBytes, autoClose: false });
     const pieces = compression === 'gzip' ? gunzip(input, status.size, path) : input;
     try {
-      return await use({ pieces, fileBytes: status.size, compression });
+      return await use({ pieces: counted(pieces, () => input.bytesRead), fileBytes: status.size, compression });
     } finally {
       input.destroy();
     }
   } finally {
     await file.close();
+  }
+}
+
+/** The same pieces; how far the file has been read for them is told at each. */
+async function* metered(pieces: AsyncIterable<Uint8Array>, position: () => number, meter: Meter): AsyncGenerator<Uint8Array> {
+  let before = 0;
+  for await (const piece of pieces) {
+    const now = position();
+    meter.add(now - before);
+    before = now;
+    yield piece;
+  }
+}
+
+/** Where a file is that another process reads from the same descriptor; systems without /proc do not say. */
+function sharedPosition(descriptor: number): number {
+  try {
+    return Number(/^pos:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1'))?.[1] ?? 0);
+  } catch {
+    return 0;
   }
 }
 

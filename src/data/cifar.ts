@@ -7,8 +7,17 @@ import { join } from 'node:path';
 import { OneLogitError } from '../errors.js';
 import { withByteStream } from './byte-stream.js';
 import { bytesOf } from './bytes.js';
-import { absentClasses, type DataFormat, type FormatOptions, formatError, type LoadedDataset, type Split } from './format.js';
+import {
+  absentClasses,
+  type DataFormat,
+  type FormatOptions,
+  formatError,
+  type LoadContext,
+  type LoadedDataset,
+  type Split,
+} from './format.js';
 import { integersOf } from './growing-integers.js';
+import type { Meter } from './meter.js';
 
 const [size, channels] = [32, 3] as const;
 const plane = size * size;
@@ -45,55 +54,59 @@ function enlarged(array: Uint8Array<ArrayBuffer>, length: number, most: number):
   return larger;
 }
 
-function readRecords(path: string, variant: Variant, chosen: number): Promise<Records> {
+function readRecords(path: string, variant: Variant, chosen: number, meter: Meter): Promise<Records> {
   const labelBytes = variant.labels.length;
   const recordBytes = labelBytes + pixels;
   const whole = `records of ${recordBytes} bytes`;
-  return withByteStream(path, async ({ pieces, fileBytes, compression }) => {
-    if (compression === 'none' && fileBytes % recordBytes !== 0) throw formatError(whole, path, `${fileBytes} bytes`);
-    const expected = Math.ceil(fileBytes / recordBytes);
-    const most = compression === 'none' ? expected : mostRecords;
-    if (expected > most) throw formatError(`at most ${most} records`, path, `${fileBytes} bytes`);
-    let inputs = bytesOf(expected * pixels, 'images');
-    let labels = bytesOf(expected, 'labels');
-    let records = 0;
-    let at = 0; // in the record
-    for await (const piece of pieces) {
-      for (let i = 0; i < piece.length; ) {
-        if (at === 0) {
-          if (records === most) throw formatError(`at most ${most} records`, path, 'more');
-          inputs = enlarged(inputs, (records + 1) * pixels, most * pixels);
-          labels = enlarged(labels, records + 1, most);
-        }
-        if (at < labelBytes) {
-          const { classes } = variant.labels[at]!;
-          const label = piece[i++]!;
-          if (label >= classes) throw formatError(`a label from 0 to ${classes - 1} in record ${records}`, path, String(label));
-          if (at === chosen) labels[records] = label;
-          at++;
-          continue;
-        }
-        // Planes to pixels.
-        let from = at - labelBytes;
-        const end = Math.min(from + piece.length - i, pixels);
-        const base = records * pixels;
-        while (from < end) {
-          const channel = Math.floor(from / plane);
-          const planeEnd = Math.min(end, (channel + 1) * plane);
-          for (let to = base + (from - channel * plane) * channels + channel; from < planeEnd; from++, to += channels)
-            inputs[to] = piece[i++]!;
-        }
-        at = end + labelBytes;
-        if (at === recordBytes) {
-          at = 0;
-          records++;
+  return withByteStream(
+    path,
+    async ({ pieces, fileBytes, compression }) => {
+      if (compression === 'none' && fileBytes % recordBytes !== 0) throw formatError(whole, path, `${fileBytes} bytes`);
+      const expected = Math.ceil(fileBytes / recordBytes);
+      const most = compression === 'none' ? expected : mostRecords;
+      if (expected > most) throw formatError(`at most ${most} records`, path, `${fileBytes} bytes`);
+      let inputs = bytesOf(expected * pixels, 'images');
+      let labels = bytesOf(expected, 'labels');
+      let records = 0;
+      let at = 0; // in the record
+      for await (const piece of pieces) {
+        for (let i = 0; i < piece.length; ) {
+          if (at === 0) {
+            if (records === most) throw formatError(`at most ${most} records`, path, 'more');
+            inputs = enlarged(inputs, (records + 1) * pixels, most * pixels);
+            labels = enlarged(labels, records + 1, most);
+          }
+          if (at < labelBytes) {
+            const { classes } = variant.labels[at]!;
+            const label = piece[i++]!;
+            if (label >= classes) throw formatError(`a label from 0 to ${classes - 1} in record ${records}`, path, String(label));
+            if (at === chosen) labels[records] = label;
+            at++;
+            continue;
+          }
+          // Planes to pixels.
+          let from = at - labelBytes;
+          const end = Math.min(from + piece.length - i, pixels);
+          const base = records * pixels;
+          while (from < end) {
+            const channel = Math.floor(from / plane);
+            const planeEnd = Math.min(end, (channel + 1) * plane);
+            for (let to = base + (from - channel * plane) * channels + channel; from < planeEnd; from++, to += channels)
+              inputs[to] = piece[i++]!;
+          }
+          at = end + labelBytes;
+          if (at === recordBytes) {
+            at = 0;
+            records++;
+          }
         }
       }
-    }
-    if (at !== 0 || records === 0)
-      throw formatError(`${records === 0 ? 'at least one of ' : ''}${whole}`, path, `${records * recordBytes + at} bytes`);
-    return { inputs: inputs.subarray(0, records * pixels), labels: labels.subarray(0, records) };
-  });
+      if (at !== 0 || records === 0)
+        throw formatError(`${records === 0 ? 'at least one of ' : ''}${whole}`, path, `${records * recordBytes + at} bytes`);
+      return { inputs: inputs.subarray(0, records * pixels), labels: labels.subarray(0, records) };
+    },
+    meter,
+  );
 }
 
 /** The names of the classes, if the file is there. */
@@ -129,6 +142,7 @@ async function load(
   fileNames: readonly string[],
   split: Split,
   options: FormatOptions,
+  { meter }: LoadContext,
 ): Promise<LoadedDataset> {
   const names = filesOf(fileNames, variant.pattern[split as 'train' | 'test']);
   if (names.length === 0) throw formatError(`${variant.files} of the ${split} split`, directory, 'none');
@@ -136,7 +150,9 @@ async function load(
   const { classes, names: namesFile } = variant.labels[chosen]!;
   const classNames = await readNames(join(directory, namesFile), classes);
   const parts: Records[] = [];
-  for (const name of names) parts.push(await readRecords(join(directory, name), variant, chosen));
+  const paths = names.map((name) => join(directory, name));
+  await meter.expectFiles(paths);
+  for (const path of paths) parts.push(await readRecords(path, variant, chosen, meter));
   const length = parts.reduce((sum, part) => sum + part.labels.length, 0);
   const inputs = parts.length === 1 ? parts[0]!.inputs : bytesOf(length * pixels, 'images');
   const labels = integersOf(length);
@@ -167,7 +183,7 @@ function formatOf(variant: Variant): DataFormat {
     splits: ['train', 'test'],
     options,
     detect: (fileNames) => fileNames.some((file) => pattern.train.test(file) || pattern.test.test(file)),
-    load: (directory, fileNames, split, given) => load(variant, directory, fileNames, split, given),
+    load: (directory, fileNames, split, given, context) => load(variant, directory, fileNames, split, given, context),
   };
 }
 

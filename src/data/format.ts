@@ -4,6 +4,7 @@
 import type { InMemoryDataset, StreamedDataset } from '../dataset.js';
 import { OneLogitError } from '../errors.js';
 import { bytesOf } from './bytes.js';
+import type { Meter } from './meter.js';
 
 /** Which part of a data set to load. Not every format has a validation part of its own. */
 export type Split = 'train' | 'validation' | 'test';
@@ -50,6 +51,8 @@ export interface LoadContext {
   /** Most bytes of inputs in memory before a format that can stream does. Undefined: it must not. */
   memoryBytes: number | undefined;
   signal: AbortSignal | undefined;
+  /** Told what has been read. */
+  meter: Meter;
 }
 
 export interface DataFormat {

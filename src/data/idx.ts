@@ -6,7 +6,16 @@
 import { join } from 'node:path';
 import { OneLogitError } from '../errors.js';
 import { type ByteStream, mostBytes, withByteStream } from './byte-stream.js';
-import { absentClasses, type DataFormat, formatError, type LoadedDataset, type Split } from './format.js';
+import {
+  absentClasses,
+  type DataFormat,
+  type FormatOptions,
+  formatError,
+  type LoadContext,
+  type LoadedDataset,
+  type Split,
+} from './format.js';
+import type { Meter } from './meter.js';
 
 /** Unsigned bytes (8) in `dimensions` dimensions. */
 const magicNumber = (dimensions: number) => 0x800 | dimensions;
@@ -122,25 +131,32 @@ function findPairs(fileNames: readonly string[], directory: string): Map<Split, 
   return pairs;
 }
 
-const read = (path: string, dimensions: 1 | 3) => withByteStream(path, (stream) => readIdx(stream, dimensions, path));
+const read = (path: string, dimensions: 1 | 3, meter: Meter) => withByteStream(path, (stream) => readIdx(stream, dimensions, path), meter);
 
-async function load(directory: string, fileNames: readonly string[], split: Split): Promise<LoadedDataset> {
+async function load(
+  directory: string,
+  fileNames: readonly string[],
+  split: Split,
+  _: FormatOptions,
+  { meter }: LoadContext,
+): Promise<LoadedDataset> {
   const pairs = findPairs(fileNames, directory);
   const pair = pairs.get(split);
   if (!pair)
     throw formatError(`a pair of IDX files of the ${split} split`, directory, `only ${[...pairs.keys()].join(' and ') || 'others'}`);
   const imagesPath = join(directory, pair.images);
   const labelsPath = join(directory, pair.labels);
-  const labels = await read(labelsPath, 1);
-  const images = await read(imagesPath, 3);
+  const others = [...pairs].filter(([other]) => other !== split).map(([, { labels: name }]) => join(directory, name));
+  await meter.expectFiles([imagesPath, labelsPath, ...others]);
+  const labels = await read(labelsPath, 1, meter);
+  const images = await read(imagesPath, 3, meter);
   const [length, height, width] = images.shape as [number, number, number];
   if (length !== labels.data.length)
     throw formatError(`as many labels as ${pair.images} has images (${length})`, labelsPath, String(labels.data.length));
   // Both splits of a directory have the same classes, so that a model of one fits the other.
   let largest = 0;
   for (const label of labels.data) if (label > largest) largest = label;
-  for (const [other, { labels: name }] of pairs)
-    if (other !== split) for (const label of (await read(join(directory, name), 1)).data) if (label > largest) largest = label;
+  for (const path of others) for (const label of (await read(path, 1, meter)).data) if (label > largest) largest = label;
   const classes = largest + 1;
   const ownLabels = new Int32Array(labels.data);
   return {

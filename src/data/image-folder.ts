@@ -6,7 +6,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { OneLogitError } from '../errors.js';
-import { withByteStream } from './byte-stream.js';
+import { type ByteStream, withByteStream } from './byte-stream.js';
 import { bytesOf } from './bytes.js';
 import { concurrently } from './concurrently.js';
 import {
@@ -21,6 +21,7 @@ import {
 } from './format.js';
 import { integersOf } from './growing-integers.js';
 import { type EncodedImage, type ImageDecoder, type ImageShape, imageDecoder, isImageName } from './image-decoder.js';
+import type { Meter } from './meter.js';
 import { readTar } from './tar.js';
 
 /** What the part of a split may be called, as a directory or as an archive. */
@@ -108,13 +109,14 @@ async function readDirectories(path: string, signal: AbortSignal | undefined): P
   return part;
 }
 
-async function readArchive(path: string, signal: AbortSignal | undefined): Promise<Part> {
+async function readArchive(path: string, meter: Meter): Promise<Part> {
   const found: { className: string; name: string; bytes: Uint8Array }[] = [];
   let before: string | undefined;
   let total = 0;
-  await withByteStream(path, ({ pieces }) =>
+  await meter.expectFiles([path]);
+  const read = ({ pieces }: ByteStream) =>
     readTar(pieces, path, async (entry, content) => {
-      signal?.throwIfAborted();
+      meter.signal?.throwIfAborted();
       const [, prefix, className, name] = /^(?:(.*)\/)?([^/]+)\/([^/]+)$/.exec(entry.path) ?? [];
       if (!entry.regular || isSystemFile(entry.path.split('/').at(-1)!)) return false;
       if (className === undefined || name === undefined || !isImageName(name))
@@ -133,8 +135,8 @@ async function readArchive(path: string, signal: AbortSignal | undefined): Promi
       });
       found.push({ className, name, bytes });
       return false;
-    }),
-  );
+    });
+  await withByteStream(path, read, meter);
   found.sort((a, b) => byLetters(a.className, b.className) || byLetters(a.name, b.name));
   const part: Part = { path, classNames: [], images: [], labels: [] };
   for (const { className, name, bytes } of found) {
@@ -145,8 +147,8 @@ async function readArchive(path: string, signal: AbortSignal | undefined): Promi
   return part;
 }
 
-async function readPart(path: string, signal: AbortSignal | undefined): Promise<Part> {
-  const part = (await isDirectory(path)) ? await readDirectories(path, signal) : await readArchive(path, signal);
+async function readPart(path: string, meter: Meter): Promise<Part> {
+  const part = (await isDirectory(path)) ? await readDirectories(path, meter.signal) : await readArchive(path, meter);
   if (part.images.length === 0) throw formatError('a directory of images for each class', path, 'none');
   return part;
 }
@@ -176,7 +178,7 @@ async function load(
   fileNames: readonly string[],
   split: Split,
   options: FormatOptions,
-  { memoryBytes, signal }: LoadContext,
+  { memoryBytes, signal, meter }: LoadContext,
 ): Promise<LoadedDataset | LoadedStream> {
   const decoder = await imageDecoder();
   const own = partName(fileNames, split, directory);
@@ -188,19 +190,20 @@ async function load(
       others.length === 0 ? 'none' : `only the splits ${others.join(' and ')}`,
     );
   }
-  const part = await readPart(join(directory, own), signal);
+  const part = await readPart(join(directory, own), meter);
   const train = split === 'train' ? own : partName(fileNames, 'train', directory);
-  const reference = train === undefined || train === own ? part : await readPart(join(directory, train), signal);
+  const reference = train === undefined || train === own ? part : await readPart(join(directory, train), meter);
   const { classNames } = reference;
   const labels = labelsAmong(part, classNames);
   const shape = await shapeFor(reference.images[0]!, decoder, options);
   const [resized, converted] = [options.imageSize !== undefined, options.channels !== undefined];
   const size = shape[0] * shape[1] * shape[2];
   const { images } = part;
-  const decodeAll = async (indices: Int32Array | undefined, count: number, aborted: AbortSignal | undefined) => {
+  const decodeAll = async (indices: Int32Array | undefined, count: number, aborted: AbortSignal | undefined, decoded?: () => void) => {
     const inputs = bytesOf(count * size, 'images');
     await concurrently(count, mostAtOnce, aborted, async (i) => {
       inputs.set(await decoder.decode(images[indices ? indices[i]! : i]!, shape, resized, converted), i * size);
+      decoded?.();
     });
     return inputs;
   };
@@ -215,7 +218,10 @@ async function load(
     absentClasses: absentClasses(labels, classNames.length, part.path),
   };
   const bytes = images.length * size;
-  if (bytes <= (memoryBytes ?? mostUnasked)) return { ...common, inputs: await decodeAll(undefined, images.length, signal) };
+  if (bytes <= (memoryBytes ?? mostUnasked)) {
+    meter.begin(images.length, 'images');
+    return { ...common, inputs: await decodeAll(undefined, images.length, signal, () => meter.add(1)) };
+  }
   if (memoryBytes === undefined)
     throw new OneLogitError(
       'ERR_ONELOGIT_MEMORY_LIMIT',

@@ -9,3 +9,4 @@ export type { LoadedDataset, LoadedStream, Split } from './format.js';
 export type { FormatName } from './format-names.js';
 export { type GlyphDataset, type GlyphOptions, glyphs } from './glyphs.js';
 export { type LoadOptions, load } from './load.js';
+export type { LoadProgress } from './meter.js';

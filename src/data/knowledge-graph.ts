@@ -6,9 +6,18 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AlsoCorrect } from '../dataset.js';
 import { OneLogitError } from '../errors.js';
-import { absentClasses, type DataFormat, formatError, type LoadedDataset, type Split } from './format.js';
+import {
+  absentClasses,
+  type DataFormat,
+  type FormatOptions,
+  formatError,
+  type LoadContext,
+  type LoadedDataset,
+  type Split,
+} from './format.js';
 import { integersOf } from './growing-integers.js';
 import { readIntegerRows } from './integer-rows.js';
+import type { Meter } from './meter.js';
 
 const fileOf = { train: 'train2id.txt', validation: 'valid2id.txt', test: 'test2id.txt' } as const satisfies Record<Split, string>;
 const splits = ['train', 'validation', 'test'] as const;
@@ -49,8 +58,8 @@ async function readNames(path: string): Promise<string[]> {
   return names as string[]; // count lines with count different ids: none is missing
 }
 
-async function readTriples(path: string, entities: number, relations: number): Promise<Triples> {
-  const { values } = await readIntegerRows(path, width, true);
+async function readTriples(path: string, entities: number, relations: number, meter: Meter): Promise<Triples> {
+  const { values } = await readIntegerRows(path, width, true, meter);
   for (let i = 0; i < values.length; i++) {
     const count = i % width === relation ? relations : entities;
     if (values[i]! >= count)
@@ -116,12 +125,19 @@ function otherTails(all: Triples, from: number, to: number, entities: number, re
   return { first, classes };
 }
 
-async function load(directory: string, _fileNames: readonly string[], split: Split): Promise<LoadedDataset> {
+async function load(
+  directory: string,
+  _fileNames: readonly string[],
+  split: Split,
+  _: FormatOptions,
+  { meter }: LoadContext,
+): Promise<LoadedDataset> {
+  await meter.expectFiles(splits.map((part) => join(directory, fileOf[part])));
   const entities = await readNames(join(directory, 'entity2id.txt'));
   const relations = await readNames(join(directory, 'relation2id.txt'));
   const vocabulary = entities.length + relations.length;
   const parts: Triples[] = [];
-  for (const part of splits) parts.push(await readTriples(join(directory, fileOf[part]), entities.length, relations.length));
+  for (const part of splits) parts.push(await readTriples(join(directory, fileOf[part]), entities.length, relations.length, meter));
   const own = parts[splits.indexOf(split)]!;
   const length = own.length / width;
   if (length === 0) throw formatError('at least one triple', join(directory, fileOf[split]), 'none');

@@ -7,6 +7,7 @@ import { AbortError, OneLogitError, typeError } from '../errors.js';
 import { checkSignal, throwIfAborted } from '../job.js';
 import { type DataFormat, type FormatOptions, formatError, type LoadedDataset, type LoadedStream, type Split } from './format.js';
 import { type FormatName, formatNames } from './format-names.js';
+import { type LoadProgress, Meter } from './meter.js';
 import { explained } from './system-error.js';
 
 type OptionChecks = { [Name in keyof FormatOptions]-?: (value: unknown, name: string) => NonNullable<FormatOptions[Name]> };
@@ -47,6 +48,8 @@ export interface LoadOptions extends Omit<FormatOptions, 'imageSize'> {
    * with `read` instead of `inputs`. Without it a data set always comes in memory, and one of more than 1 GiB is an error.
    */
   memoryBytes?: number | undefined;
+  /** Called a few times a second while files are read and images decoded. What it throws ends the loading and rejects. */
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Stops loading. */
   signal?: AbortSignal | undefined;
 }
@@ -82,25 +85,38 @@ export function load(directory: string, options: LoadOptions & { memoryBytes: nu
 export function load(directory: string, options?: LoadOptions): Promise<LoadedDataset>;
 export async function load(directory: string, options?: LoadOptions): Promise<LoadedDataset | LoadedStream> {
   checkString(directory, 'directory');
-  const checked = checkOptions(options, ['format', 'split', ...formatOptions, 'memoryBytes', 'signal'], 'options of datasets.load');
+  const checked = checkOptions(
+    options,
+    ['format', 'split', ...formatOptions, 'memoryBytes', 'onProgress', 'signal'],
+    'options of datasets.load',
+  );
   const asked = checked.format === undefined ? undefined : checkOneOf(checked.format, formatNames, 'format');
   const split = checked.split === undefined ? 'train' : checkOneOf(checked.split, ['train', 'validation', 'test'] as const, 'split');
   const ownOptions: FormatOptions = {};
   for (const name of formatOptions)
     if (checked[name] !== undefined) Object.assign(ownOptions, { [name]: optionChecks[name](checked[name], name) });
   const memoryBytes = checked.memoryBytes === undefined ? undefined : checkInteger(checked.memoryBytes, 'memoryBytes', 0);
+  const onProgress = checkCallback(checked.onProgress, 'onProgress');
   const signal = checkSignal(checked.signal, 'datasets.load');
   throwIfAborted(signal, 'datasets.load');
   const fileNames = await namesIn(directory);
   const { formats } = await import('./formats.js');
+  const meter = new Meter(onProgress, signal);
   try {
     const format = asked === undefined ? await detectFormat(formats, fileNames, directory) : formats.find(({ name }) => name === asked)!;
     checkFormatHas(format, split, ownOptions);
-    return await format.load(directory, fileNames, split, ownOptions, { memoryBytes, signal });
+    return await format.load(directory, fileNames, split, ownOptions, { memoryBytes, signal, meter });
   } catch (error) {
+    // As it is, whatever was made of it on the way.
+    if (meter.failure) throw meter.failure.error;
     if (signal?.aborted) throw new AbortError(`Expected datasets.load to read ${directory} but its signal was aborted`, signal);
     throw explained(error, `files that can be read in ${directory}`);
   }
+}
+
+function checkCallback(value: unknown, name: string): ((progress: LoadProgress) => void) | undefined {
+  if (value === undefined || typeof value === 'function') return value as ((progress: LoadProgress) => void) | undefined;
+  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for ${name} but received ${describe(value)}`);
 }
 
 function checkFormatHas(format: DataFormat, split: Split, options: FormatOptions): void {

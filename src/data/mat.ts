@@ -9,6 +9,7 @@ import { ByteReader } from './byte-reader.js';
 import { mostBytes, withByteStream } from './byte-stream.js';
 import { bytesOf } from './bytes.js';
 import { formatError } from './format.js';
+import type { Meter } from './meter.js';
 
 export type MatData = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array;
 
@@ -175,49 +176,53 @@ async function* inflated(reader: ByteReader, length: number, path: string): Asyn
  * @throws OneLogitError `ERR_ONELOGIT_FORMAT` naming the file: no MAT-file of level 5, one that is damaged or cut off, a name that is not
  *   there, or is something else than an array of real numbers; `ERR_ONELOGIT_FILE`, `ERR_ONELOGIT_OUT_OF_MEMORY`.
  */
-export function readMat<Name extends string>(path: string, names: readonly Name[]): Promise<Record<Name, MatArray>> {
-  return withByteStream(path, async (stream) => {
-    const reader = new ByteReader(stream.pieces);
-    const header = new Uint8Array(headerBytes);
-    if (!(await reader.fill(header))) throw formatError(`a header of ${headerBytes} bytes`, path, 'its end');
-    const order = String.fromCharCode(header[126]!, header[127]!);
-    if (order !== 'IM' && order !== 'MI') throw formatError('a MAT-file of level 5', path, 'something else');
-    const little = order === 'IM'; // 'MI' as a 16-bit number
-    const version = new DataView(header.buffer).getUint16(124, little);
-    if (version !== 0x0100)
-      throw formatError(
-        'a MAT-file of level 5',
-        path,
-        version === 0x0200 ? 'one of version 7.3 (save it with -v7)' : `version 0x${version.toString(16)}`,
-      );
-    const wanted = new Set<string>(names);
-    const found = new Map<string, MatArray>();
-    for (let left = mostBytes(stream) - headerBytes; found.size < wanted.size && left > 0; ) {
-      const piece = new Uint8Array(tagBytes);
-      const start = await reader.some(1);
-      if (start.length === 0) break;
-      piece.set(start);
-      if (!(await reader.fill(piece.subarray(1)))) throw formatError('a tag of 8 bytes', path, 'its end');
-      const view = new DataView(piece.buffer);
-      const [type, bytes] = [view.getUint32(0, little), view.getUint32(4, little)];
-      left -= tagBytes;
-      if (bytes > left) throw formatError(`${bytes} bytes of an element`, path, `${left} bytes`);
-      left -= bytes;
-      const matrix =
-        type === typeMatrix
-          ? await readMatrix(new Elements(reader, path, little, bytes), little, wanted)
-          : type === typeCompressed
-            ? await readCompressed(reader, bytes, path, little, wanted)
-            : undefined;
-      if (type !== typeMatrix && type !== typeCompressed)
-        throw formatError('an array or compressed data', path, `an element of type ${type}`);
-      if (!matrix) continue;
-      if (found.has(matrix.name)) throw formatError(`one array ${matrix.name}`, path, 'two');
-      found.set(matrix.name, matrix.array);
-    }
-    for (const name of names) if (!found.has(name)) throw formatError(`an array ${name}`, path, 'none of that name');
-    return Object.fromEntries(found) as Record<Name, MatArray>;
-  });
+export function readMat<Name extends string>(path: string, names: readonly Name[], meter?: Meter): Promise<Record<Name, MatArray>> {
+  return withByteStream(
+    path,
+    async (stream) => {
+      const reader = new ByteReader(stream.pieces);
+      const header = new Uint8Array(headerBytes);
+      if (!(await reader.fill(header))) throw formatError(`a header of ${headerBytes} bytes`, path, 'its end');
+      const order = String.fromCharCode(header[126]!, header[127]!);
+      if (order !== 'IM' && order !== 'MI') throw formatError('a MAT-file of level 5', path, 'something else');
+      const little = order === 'IM'; // 'MI' as a 16-bit number
+      const version = new DataView(header.buffer).getUint16(124, little);
+      if (version !== 0x0100)
+        throw formatError(
+          'a MAT-file of level 5',
+          path,
+          version === 0x0200 ? 'one of version 7.3 (save it with -v7)' : `version 0x${version.toString(16)}`,
+        );
+      const wanted = new Set<string>(names);
+      const found = new Map<string, MatArray>();
+      for (let left = mostBytes(stream) - headerBytes; found.size < wanted.size && left > 0; ) {
+        const piece = new Uint8Array(tagBytes);
+        const start = await reader.some(1);
+        if (start.length === 0) break;
+        piece.set(start);
+        if (!(await reader.fill(piece.subarray(1)))) throw formatError('a tag of 8 bytes', path, 'its end');
+        const view = new DataView(piece.buffer);
+        const [type, bytes] = [view.getUint32(0, little), view.getUint32(4, little)];
+        left -= tagBytes;
+        if (bytes > left) throw formatError(`${bytes} bytes of an element`, path, `${left} bytes`);
+        left -= bytes;
+        const matrix =
+          type === typeMatrix
+            ? await readMatrix(new Elements(reader, path, little, bytes), little, wanted)
+            : type === typeCompressed
+              ? await readCompressed(reader, bytes, path, little, wanted)
+              : undefined;
+        if (type !== typeMatrix && type !== typeCompressed)
+          throw formatError('an array or compressed data', path, `an element of type ${type}`);
+        if (!matrix) continue;
+        if (found.has(matrix.name)) throw formatError(`one array ${matrix.name}`, path, 'two');
+        found.set(matrix.name, matrix.array);
+      }
+      for (const name of names) if (!found.has(name)) throw formatError(`an array ${name}`, path, 'none of that name');
+      return Object.fromEntries(found) as Record<Name, MatArray>;
+    },
+    meter,
+  );
 }
 
 async function readCompressed(reader: ByteReader, bytes: number, path: string, little: boolean, wanted: ReadonlySet<string>) {

@@ -1,7 +1,16 @@
 /** A pair of NumPy files for each split: inputs, their first axis that of the examples, and labels. */
 import { join } from 'node:path';
-import { absentClasses, type DataFormat, formatError, type LoadedDataset, type Split } from './format.js';
+import {
+  absentClasses,
+  type DataFormat,
+  type FormatOptions,
+  formatError,
+  type LoadContext,
+  type LoadedDataset,
+  type Split,
+} from './format.js';
 import { integersOf } from './growing-integers.js';
+import type { Meter } from './meter.js';
 import { type NpyArray, readNpy } from './npy.js';
 
 type Kind = 'inputs' | 'labels';
@@ -33,8 +42,8 @@ function find(directory: string, fileNames: readonly string[], split: Split, kin
   return found[0] === undefined ? undefined : join(directory, found[0]);
 }
 
-async function readLabels(path: string): Promise<Int32Array> {
-  const { shape, data } = await readNpy(path);
+async function readLabels(path: string, meter: Meter): Promise<Int32Array> {
+  const { shape, data } = await readNpy(path, meter);
   if (shape.length !== 1 && !(shape.length === 2 && shape[1] === 1))
     throw formatError('one axis of labels', path, `shape (${shape.join(', ')})`);
   if (data instanceof Float32Array) throw formatError('labels that are integers (int64, int32 or uint8)', path, 'float32');
@@ -63,13 +72,22 @@ function largest(values: Int32Array): number {
   return most;
 }
 
-async function load(directory: string, fileNames: readonly string[], split: Split): Promise<LoadedDataset> {
+async function load(
+  directory: string,
+  fileNames: readonly string[],
+  split: Split,
+  _: FormatOptions,
+  { meter }: LoadContext,
+): Promise<LoadedDataset> {
   const inputsPath = find(directory, fileNames, split, 'inputs');
   const labelsPath = find(directory, fileNames, split, 'labels');
   if (inputsPath === undefined || labelsPath === undefined)
     throw formatError(`a pair of .npy files of the ${split} split (x_${split}.npy and y_${split}.npy)`, directory, 'no such pair');
-  const labels = await readLabels(labelsPath);
-  const { shape, data: inputs } = await readNpy(inputsPath);
+  const others = splits.filter((other) => other !== split);
+  const named = (kind: Kind) => others.flatMap((other) => find(directory, fileNames, other, kind) ?? []);
+  await meter.expectFiles([inputsPath, labelsPath, ...named('labels')]);
+  const labels = await readLabels(labelsPath, meter);
+  const { shape, data: inputs } = await readNpy(inputsPath, meter);
   const [length, ...inputShape] = shape;
   if (inputShape.length === 0 || inputShape.length > 8 || inputs.length === 0)
     throw formatError('at least one example, and 2 to 9 axes', inputsPath, `shape (${shape.join(', ')})`);
@@ -78,12 +96,10 @@ async function load(directory: string, fileNames: readonly string[], split: Spli
   // All splits of a directory have the same classes and ids, so that a model of one fits the others.
   let classes = largest(labels) + 1;
   let vocabulary = vocabularyOf(inputs, inputsPath);
-  for (const other of splits) {
-    if (other === split) continue;
-    const otherLabels = find(directory, fileNames, other, 'labels');
-    if (otherLabels !== undefined) classes = Math.max(classes, largest(await readLabels(otherLabels)) + 1);
-    const otherInputs = vocabulary > 0 ? find(directory, fileNames, other, 'inputs') : undefined;
-    if (otherInputs !== undefined) vocabulary = Math.max(vocabulary, vocabularyOf((await readNpy(otherInputs)).data, otherInputs));
+  for (const path of named('labels')) classes = Math.max(classes, largest(await readLabels(path, meter)) + 1);
+  if (vocabulary > 0) {
+    await meter.expectFiles(named('inputs'));
+    for (const path of named('inputs')) vocabulary = Math.max(vocabulary, vocabularyOf((await readNpy(path, meter)).data, path));
   }
   return {
     inputs,

@@ -6,6 +6,7 @@ import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { OneLogitError } from '../errors.js';
 import { bytesOf } from './bytes.js';
 import { integersOf } from './growing-integers.js';
+import type { Meter } from './meter.js';
 
 /** A C-ordered array: `data` holds the product of `shape` elements, row-major; those of int64 as int32. */
 export interface NpyArray {
@@ -138,36 +139,39 @@ export function parseNpy(bytes: Uint8Array, name = 'the .npy data'): NpyArray {
   return { shape, data: arrayOf(new Uint8Array(bytes.subarray(offset))) };
 }
 
-/** Bytes of a file from `position` on, straight into place: Node reads no file of more than 2 GiB at once. */
-async function fill(bytes: Uint8Array, file: FileHandle, position: number, name: string): Promise<void> {
-  const most = 2 ** 30;
+/** Bytes of a file from `position` on, straight into place, so many at once that a reader can be told and stopped. */
+async function fill(bytes: Uint8Array, file: FileHandle, position: number, name: string, meter?: Meter): Promise<void> {
+  const most = 2 ** 24;
   for (let done = 0; done < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, done, Math.min(most, bytes.length - done), position + done);
     if (bytesRead === 0) throw formatError(`${position + bytes.length} bytes`, name, `its end after ${position + done}`);
     done += bytesRead;
+    meter?.add(bytesRead);
   }
 }
 
-async function readFrom(file: FileHandle, path: string): Promise<NpyArray> {
+async function readFrom(file: FileHandle, path: string, meter: Meter | undefined): Promise<NpyArray> {
   const { size } = await file.stat();
   const start = new Uint8Array(Math.min(size, longestStart));
   await fill(start, file, 0, path);
   const { shape, offset, byteLength, arrayOf } = contentsOf(start, size, path);
   const bytes = bytesOf(byteLength, path);
-  await fill(bytes, file, offset, path);
+  await fill(bytes, file, offset, path, meter);
+  meter?.add(offset);
   return { shape, data: arrayOf(bytes) };
 }
 
 /**
  * Reads a .npy file, or from a pipe.
+ * @param meter is told how much of a file has been read
  * @throws OneLogitError `ERR_ONELOGIT_FILE` when it cannot be read, `ERR_ONELOGIT_FORMAT` as {@link parseNpy}, `ERR_ONELOGIT_OUT_OF_MEMORY`.
  */
-export async function readNpy(path: string): Promise<NpyArray> {
+export async function readNpy(path: string, meter?: Meter): Promise<NpyArray> {
   try {
     if (!(await stat(path)).isFile()) return parseNpy(await readFile(path), path);
     const file = await open(path);
     try {
-      return await readFrom(file, path);
+      return await readFrom(file, path, meter);
     } finally {
       await file.close();
     }

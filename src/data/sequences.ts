@@ -5,7 +5,15 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { absentClasses, type DataFormat, type FormatOptions, formatError, type LoadedDataset, type Split } from './format.js';
+import {
+  absentClasses,
+  type DataFormat,
+  type FormatOptions,
+  formatError,
+  type LoadContext,
+  type LoadedDataset,
+  type Split,
+} from './format.js';
 import { integersOf } from './growing-integers.js';
 import { readIntegerRows } from './integer-rows.js';
 
@@ -64,11 +72,13 @@ async function load(
   fileNames: readonly string[],
   split: Split,
   { context = defaultContext }: FormatOptions,
+  { meter }: LoadContext,
 ): Promise<LoadedDataset> {
   const name = eventFile(fileNames);
   if (name === undefined) throw formatError('one .txt file of "user item" lines', directory, fileNames.join(', ').slice(0, 200) || 'none');
   const path = join(directory, name);
-  const { values: events } = await readIntegerRows(path, 2, false);
+  await meter.expectFiles([path]);
+  const { values: events } = await readIntegerRows(path, 2, false, meter);
   if (events.length === 0) throw formatError('at least one event', path, 'an empty file');
   let items = 0;
   for (let event = 0; event < events.length / 2; event++) {

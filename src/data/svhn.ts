@@ -6,9 +6,18 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { typeError } from '../errors.js';
 import { bytesOf } from './bytes.js';
-import { absentClasses, type DataFormat, type FormatOptions, formatError, type LoadedDataset, type Split } from './format.js';
+import {
+  absentClasses,
+  type DataFormat,
+  type FormatOptions,
+  formatError,
+  type LoadContext,
+  type LoadedDataset,
+  type Split,
+} from './format.js';
 import { integersOf } from './growing-integers.js';
 import { readMat } from './mat.js';
+import type { Meter } from './meter.js';
 
 const [size, channels, classes] = [32, 3, 10] as const;
 const pixels = size * size * channels;
@@ -24,18 +33,20 @@ interface Digits {
 }
 
 /** Column-major 32 × 32 × 3 to row-major, each example in place. */
-async function transpose(images: Uint8Array): Promise<void> {
+async function transpose(images: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
   const image = new Uint8Array(pixels);
   for (let begin = 0, done = 0; begin < images.length; begin += pixels) {
     image.set(images.subarray(begin, begin + pixels));
     for (let y = 0, to = begin; y < size; y++)
       for (let x = 0; x < size; x++) for (let c = 0; c < channels; c++) images[to++] = image[y + size * (x + size * c)]!;
-    if (++done % examplesAtOnce === 0) await setImmediate();
+    if (++done % examplesAtOnce !== 0) continue;
+    signal?.throwIfAborted();
+    await setImmediate();
   }
 }
 
-async function readDigits(path: string): Promise<Digits> {
-  const { X, y } = await readMat(path, ['X', 'y']);
+async function readDigits(path: string, meter: Meter): Promise<Digits> {
+  const { X, y } = await readMat(path, ['X', 'y'], meter);
   // MATLAB leaves out a last dimension of 1.
   const [height, width, depth, length = 1] = X.shape;
   if (height !== size || width !== size || depth !== channels || X.shape.length > 4 || length < 1)
@@ -49,7 +60,7 @@ async function readDigits(path: string): Promise<Digits> {
       throw formatError(`labels from 1 to ${classes} in y`, path, `${label} at index ${i}`);
     labels[i] = label % classes;
   }
-  await transpose(X.data);
+  await transpose(X.data, meter.signal);
   return { inputs: X.data, labels };
 }
 
@@ -71,16 +82,19 @@ async function load(
   fileNames: readonly string[],
   split: Split,
   { extra = false }: FormatOptions,
+  { meter }: LoadContext,
 ): Promise<LoadedDataset> {
   if (extra && split !== 'train')
     throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected extra for the train split of svhn data but received it for the ${split} split`);
   const wanted: File[] = [split as 'train' | 'test', ...(extra ? (['extra'] as const) : [])];
-  const parts: Digits[] = [];
-  for (const file of wanted) {
+  const paths = wanted.map((file) => {
     const name = fileNames.find((one) => fileName(one) === file);
     if (name === undefined) throw formatError(`${file}_32x32.mat`, directory, 'no such file');
-    parts.push(await readDigits(join(directory, name)));
-  }
+    return join(directory, name);
+  });
+  await meter.expectFiles(paths);
+  const parts: Digits[] = [];
+  for (const path of paths) parts.push(await readDigits(path, meter));
   const { inputs, labels } = parts.length === 1 ? parts[0]! : await joined(parts);
   return {
     inputs,

@@ -5,9 +5,18 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { textPieces, withByteStream } from './byte-stream.js';
-import { absentClasses, type DataFormat, type FormatOptions, formatError, type LoadedDataset, type Split } from './format.js';
+import { type ByteStream, textPieces, withByteStream } from './byte-stream.js';
+import {
+  absentClasses,
+  type DataFormat,
+  type FormatOptions,
+  formatError,
+  type LoadContext,
+  type LoadedDataset,
+  type Split,
+} from './format.js';
 import { integersOf } from './growing-integers.js';
+import type { Meter } from './meter.js';
 import { readTar } from './tar.js';
 import { Words } from './words.js';
 
@@ -42,7 +51,7 @@ async function textsBelow(directory: string, prefix = '', found: string[] = []):
   return found;
 }
 
-async function readBooks(directory: string, fileNames: readonly string[], words: Words): Promise<Book[]> {
+async function readBooks(directory: string, fileNames: readonly string[], words: Words, meter: Meter): Promise<Book[]> {
   const books: Book[] = [];
   const book = async (path: string, content: (use: (piece: Uint8Array) => unknown) => Promise<void>) => {
     const begin = words.ids.length;
@@ -57,19 +66,24 @@ async function readBooks(directory: string, fileNames: readonly string[], words:
   const archives = fileNames.filter(isArchive);
   if (texts.length === 0 && archives.length === 1) {
     const path = join(directory, archives[0]!);
-    await withByteStream(path, (stream) =>
+    await meter.expectFiles([path]);
+    const read = (stream: ByteStream) =>
       readTar(textPieces(stream, path), path, async (entry, content) => {
         if (entry.regular && isText(entry.path.split('/').at(-1)!)) await book(entry.path, content);
         return false;
-      }),
-    );
-  }
+      });
+    await withByteStream(path, read, meter);
+  } else await meter.expectFiles(texts.map((name) => join(directory, name)));
   for (const name of texts) {
     const path = join(directory, name);
     await book(name, (use) =>
-      withByteStream(path, async (stream) => {
-        for await (const piece of textPieces(stream, path)) await use(piece);
-      }),
+      withByteStream(
+        path,
+        async (stream) => {
+          for await (const piece of textPieces(stream, path)) await use(piece);
+        },
+        meter,
+      ),
     );
   }
   if (books.length === 0) throw formatError('.md or .txt files, or one .tar.xz of them,', directory, 'none');
@@ -86,9 +100,10 @@ async function load(
   fileNames: readonly string[],
   split: Split,
   { context = defaultContext, vocabularySize = Number.POSITIVE_INFINITY }: FormatOptions,
+  { meter }: LoadContext,
 ): Promise<LoadedDataset> {
   const words = new Words();
-  const all = await readBooks(directory, fileNames, words);
+  const all = await readBooks(directory, fileNames, words, meter);
   const books = all.filter((_, index) => splitOf(index) === split);
   if (books.length === 0)
     throw formatError(`at least ${split === 'test' ? 10 : 9} texts for the ${split} split`, directory, String(all.length));

@@ -29,8 +29,13 @@ const imagenetMemoryBytes = 2 ** 30;
 /** What inception-v3 takes. */
 const imagenetSize = 299;
 
-/** Both splits of the data set in the directory that {@link findTableData} found. */
-export async function loadData(name: TableDataset, path: string, signal?: AbortSignal): Promise<ExperimentData> {
+/** Both splits of the data set in the directory that {@link findTableData} found. `load` is `datasets.load`, or shows how far it is. */
+export async function loadData(
+  name: TableDataset,
+  path: string,
+  signal?: AbortSignal,
+  load: typeof datasets.load = datasets.load,
+): Promise<ExperimentData> {
   switch (name) {
     case 'glyphs': {
       // Generated, the same ones every time.
@@ -41,7 +46,7 @@ export async function loadData(name: TableDataset, path: string, signal?: AbortS
       };
     }
     case 'cifar10-first4000': {
-      const all = await datasets.load(path, { split: 'train' });
+      const all = await load(path, { split: 'train' });
       const tested = tableTasks[name].about.testExamples;
       if (all.length <= tested)
         throw new OneLogitError('ERR_ONELOGIT_FORMAT', `Expected more than ${tested} records in ${path} but received ${all.length}`);
@@ -56,15 +61,15 @@ export async function loadData(name: TableDataset, path: string, signal?: AbortS
       const options = { format: 'image-folder', imageSize: imagenetSize, channels: 3, memoryBytes: imagenetMemoryBytes } as const;
       // Its test labels are not public: like everybody else, the paper can only have meant the validation part.
       return {
-        train: await datasets.load(path, { ...options, split: 'train', ...(signal ? { signal } : {}) }),
-        test: await datasets.load(path, { ...options, split: 'validation', ...(signal ? { signal } : {}) }),
+        train: await load(path, { ...options, split: 'train', ...(signal ? { signal } : {}) }),
+        test: await load(path, { ...options, split: 'validation', ...(signal ? { signal } : {}) }),
       };
     }
     default: {
       const options = signal ? { signal } : {};
       return {
-        train: await datasets.load(path, { ...options, split: 'train' }),
-        test: await datasets.load(path, { ...options, split: 'test' }),
+        train: await load(path, { ...options, split: 'train' }),
+        test: await load(path, { ...options, split: 'test' }),
       };
     }
   }

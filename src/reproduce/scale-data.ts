@@ -33,12 +33,17 @@ function spread(dataset: InMemoryDataset, most: number): InMemoryDataset {
   return subset(dataset, indices) as InMemoryDataset;
 }
 
-/** Reads all parts; at most `testExamples` of the test part. */
-export async function loadScaleData(path: string, testExamples: number): Promise<ScaleData> {
+/** Reads all parts; at most `testExamples` of the test part. `load` is `datasets.load`, or shows how far it is. */
+export async function loadScaleData(
+  path: string,
+  testExamples: number,
+  signal?: AbortSignal,
+  load: typeof datasets.load = datasets.load,
+): Promise<ScaleData> {
   // One after the other: each needs memory of its own for all of the texts.
-  const train = await datasets.load(path, { split: 'train' });
-  const validation = await datasets.load(path, { split: 'validation' });
-  const test = await datasets.load(path, { split: 'test' });
+  const train = await load(path, { split: 'train', signal });
+  const validation = await load(path, { split: 'validation', signal });
+  const test = await load(path, { split: 'test', signal });
   return {
     train,
     vocabulary: train.vocabulary!,
