@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { layers, Model } from '../src/index.js';
 import type { ReportData } from '../src/report/page/report-data.js';
 import { launchBrowser, needsBrowser, openReport, screenshot } from './helpers/browser.js';
 import { countReaching, datasetOf, identityModel, type Logits, randomLogits, readReport } from './helpers/report.js';
@@ -405,6 +406,34 @@ describe('a report in a browser', () => {
     expect(await page.evaluate(() => document.querySelectorAll('img, b').length)).toBe(0);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
     await screenshot(page, directory, 'hostile');
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('says that not all classes are listed, where they are not', async () => {
+    const path = join(directory, 'many.html');
+    const many = 2600;
+    using model = Model.sequential({ inputShape: [8], layers: [layers.dense(many)], seed: 1 });
+    const labels = Int32Array.from({ length: many }, (_, i) => i);
+    const inputs = Float32Array.from({ length: many * 8 }, (_, i) => 3 * Math.sin(i * 1.7 + i * i));
+    await model.evaluate({ inputs, labels, inputShape: [8], classes: many, length: many }, { report: path });
+    const listed = readReport(path).data.perClass;
+    const shown = listed.length.toLocaleString('en-US');
+    expect(listed.length).toBeLessThanOrEqual(2000);
+    const { page, complaints } = await openReport(browser!, path);
+    expect(await page.locator('#classes').innerText()).toContain(`Not all classes are listed. 2,600 classes occur in these examples;`);
+    expect(await text(page, 'shown')).toBe(`1–25 of the ${shown} hardest classes`);
+    const present = new Set(listed.map((one) => one.class));
+    const absent = labels.findLast((one) => !present.has(one))!;
+    await page.fill('#search', String(absent));
+    expect(await text(page, 'shown')).toBe(
+      `None of the ${shown} hardest classes has this in its name or number; the others are not in this file.`,
+    );
+    await page.fill('#search', String(listed[0]!.class));
+    expect(await text(page, 'shown')).toMatch(/^1–\d+ of \d+ class(es)?$/);
+    await page.fill('#search', '');
+    await page.evaluate(() => document.getElementById('classes')!.scrollIntoView());
+    await screenshot(page, directory, 'many', false);
     expect(complaints).toEqual([]);
     await page.context().close();
   });

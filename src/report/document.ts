@@ -98,10 +98,11 @@ function classes({ evaluation, data }: ReportContents): Html {
   const { classesWithPositives } = evaluation;
   const shown = data.perClass.length;
   return html`<section id="classes" class="interactive" aria-labelledby="classes-title"><h2 id="classes-title">Classes</h2>
-<p class="muted">The hardest first.${
-    shown < classesWithPositives &&
-    ` The ${count(shown)} hardest of the ${count(classesWithPositives)} classes that occur are in this file; onelogit evaluate --json has the measures of all.`
-  } Choose one to see its scores above.</p>
+<p class="muted">The hardest first. Choose one to see its scores above.</p>
+${
+  shown < classesWithPositives &&
+  html`<p><strong>Not all classes are listed.</strong> ${count(classesWithPositives)} classes occur in these examples; the figures of single classes, the list and its search have the ${count(shown)} of the lowest average precision, so that the file stays small. The measures above, and the figures of all classes together, are of all of them; <code>onelogit evaluate --json</code> has those of every class.</p>`
+}
 <div class="controls"><label for="search">Search <input id="search" type="search" autocomplete="off" spellcheck="false" placeholder="name or number"></label></div>
 <div class="scroll" tabindex="0" role="region" aria-label="Classes"><table><thead id="classes-head"></thead><tbody id="classes-body"></tbody></table></div>
 <div class="pages"><span id="shown" role="status"></span><div id="pages"><button id="previous" type="button">Previous</button><button id="next" type="button">Next</button></div></div></section>`;

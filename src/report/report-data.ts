@@ -85,6 +85,7 @@ export function reportData(
     scores: evaluation.scores,
     examples: evaluation.examples,
     classes: evaluation.classes,
+    classesWithPositives: evaluation.classesWithPositives,
     edges: Array.from(details.edges, shortest),
     pooled: {
       ...distributions(details.pooled.histogram),

@@ -52,6 +52,8 @@ export class ClassTable {
   readonly #columns: readonly Column[];
   readonly #rows: readonly { data: ClassData; text: string }[];
   readonly #choose: (one: number) => void;
+  /** Of all classes that occur, when only the hardest are in the file. */
+  readonly #hardest: boolean;
   readonly #body = byId('classes-body');
   readonly #previous = byId<HTMLButtonElement>('previous');
   readonly #next = byId<HTMLButtonElement>('next');
@@ -63,6 +65,7 @@ export class ClassTable {
   /** @param choose - is told the class whose button was pressed */
   constructor(report: ReportData, choose: (one: number) => void) {
     this.#choose = choose;
+    this.#hardest = report.perClass.length < report.classesWithPositives;
     this.#columns = columnsOf(report);
     this.#rows = report.perClass.map((data) => ({ data, text: `${data.class} ${className(report, data.class, data.name)}`.toLowerCase() }));
     this.#makeHeaders();
@@ -121,10 +124,14 @@ export class ClassTable {
     const first = this.#page * rowsOfPage;
     const shown = wanted.slice(first, first + rowsOfPage);
     this.#body.replaceChildren(...shown.map((data) => this.#row(data)));
+    const all = (found: number) =>
+      this.#hardest && this.#query === '' ? `the ${count(found)} hardest classes` : `${count(found)} ${found === 1 ? 'class' : 'classes'}`;
     byId('shown').textContent =
       wanted.length === 0
-        ? 'No class has this in its name or number.'
-        : `${count(first + 1)}–${count(first + shown.length)} of ${count(wanted.length)} ${wanted.length === 1 ? 'class' : 'classes'}`;
+        ? this.#hardest
+          ? `None of the ${count(this.#rows.length)} hardest classes has this in its name or number; the others are not in this file.`
+          : 'No class has this in its name or number.'
+        : `${count(first + 1)}–${count(first + shown.length)} of ${all(wanted.length)}`;
     this.#previous.disabled = this.#page === 0;
     this.#next.disabled = this.#page === pages - 1;
     byId('pages').hidden = pages === 1;

@@ -45,6 +45,8 @@ export interface ReportData {
   readonly scores: 'single-logit' | 'softmax';
   readonly examples: number;
   readonly classes: number;
+  /** Of those, the ones that occur; `perClass` has so many at most. */
+  readonly classesWithPositives: number;
   /** Bounds of the bins of all histograms, ascending: bin b holds scores from edges[b] to just below edges[b + 1]. */
   readonly edges: readonly number[];
   /** All (example, class) pairs in one ranking. */
