@@ -9,6 +9,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { layers, Model } from '../src/index.js';
 import type { ReportData } from '../src/report/page/report-data.js';
+import { shortName } from '../src/short-name.js';
 import { launchBrowser, needsBrowser, openReport, screenshot } from './helpers/browser.js';
 import { countReaching, datasetOf, identityModel, type Logits, randomLogits, readReport } from './helpers/report.js';
 
@@ -400,7 +401,7 @@ describe('a report in a browser', () => {
     await writeReport(path, randomLogits(300, names.length), names);
     const { page, complaints } = await openReport(browser!, path, { width: 360 });
     const shown = (await rows(page)).map((cells) => cells[0]!);
-    for (const name of names.slice(0, 5)) expect(shown.some((cell) => cell.endsWith(name))).toBe(true);
+    for (const name of names.slice(0, 5)) expect(shown.some((cell) => cell.endsWith(shortName(name)))).toBe(true);
     for (const one of ['0', '1', '2', '4']) await page.selectOption('#scope', one);
     expect(await page.evaluate(() => (window as { hacked?: number }).hacked)).toBeUndefined();
     expect(await page.evaluate(() => document.querySelectorAll('img, b').length)).toBe(0);

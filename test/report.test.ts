@@ -8,6 +8,7 @@ import { readThresholds } from '../src/report/file-thresholds.js';
 import { escapeHtml, html, jsonInScript } from '../src/report/html.js';
 import { Ranking } from '../src/report/page/ranking.js';
 import { shortest } from '../src/report/report-data.js';
+import { shortName } from '../src/short-name.js';
 import { countReaching, datasetOf, generator, identityModel, randomLogits, readReport } from './helpers/report.js';
 import { runCli } from './helpers/run-cli.js';
 import { readParts, writeParts } from './helpers/safetensors.js';
@@ -180,9 +181,39 @@ describe('a report’s file', () => {
     expect(text).not.toContain('<img');
     expect(text).not.toContain('<b>&amp;');
     const names = new Map(data.perClass.map((one) => [one.class, one.name]));
-    for (const [i, name] of hostileNames.entries()) if (names.has(i)) expect(names.get(i)).toBe(Buffer.from(name).toString()); // UTF-8 has no lone surrogates
+    for (const [i, name] of hostileNames.entries()) if (names.has(i)) expect(names.get(i)).toBe(shortName(Buffer.from(name).toString())); // UTF-8 has no lone surrogates
     // Nothing in it is loaded from anywhere.
     expect(text).not.toMatch(/(src|href)="?(https?:|\/\/)/);
+  });
+
+  it.each([
+    ['letters', 'x'],
+    ['three bytes each', '貓'],
+    ['two UTF-16 units each', '👩'],
+    ['what HTML and JSON escape', '<"&\u2028'],
+    ['control characters', '\x01'],
+  ])('stays small with names of 10,000 characters: %s', async (_, character) => {
+    using file = temporaryFile('report.html');
+    const classes = 2600;
+    using model = Model.sequential({ inputShape: [8], layers: [layers.dense(classes)], seed: 1 });
+    const random = generator(5);
+    const length = 2200;
+    const inputs = Float32Array.from({ length: length * 8 }, () => 4 * random() - 2);
+    const labels = Int32Array.from({ length }, (_, i) => i % 2100);
+    const classNames = Array.from({ length: classes }, (_, j) => `${j} ${character.repeat(10_000 / character.length)}`);
+    const { perClass } = await model.evaluate({ inputs, labels, inputShape: [8], classes, length, classNames }, { report: file.name });
+    expect(perClass[7]!.name).toBe(classNames[7]);
+    expect(statSync(file.name).size).toBeLessThan(3_000_000);
+    const { data } = readReport(file.name);
+    expect(data.perClass.length).toBeGreaterThan(200);
+    for (const { name } of data.perClass) {
+      expect(Array.from(name!)).toHaveLength(100);
+      expect(name).toMatch(/^\d+ .*…$/su);
+      expect(Buffer.from(name!).toString()).toBe(name);
+    }
+    // Those of classes that are only mentioned.
+    expect(Object.keys(data.names).length).toBeGreaterThan(0);
+    for (const name of Object.values(data.names)) expect(Array.from(name).length).toBeLessThanOrEqual(100);
   });
 
   it('allows its own programs and style by what they are, and nothing else', async () => {

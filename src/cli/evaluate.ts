@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import type { RankingErrors } from '../evaluate.js';
 import { shellWord } from '../report/facts.js';
 import { checkSameClasses, comparedFiles } from '../same-classes.js';
+import { shortName } from '../short-name.js';
 import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
 import { loadData } from './load-data.js';
@@ -122,7 +123,7 @@ export const command = defineCommand(
             table(
               ['class', 'examples', '1-AUPRC', '1-P@0.9', '1-P@0.99'],
               worst.map((one) => [
-                one.name === undefined || one.name === String(one.class) ? String(one.class) : `${one.class} ${one.name}`,
+                one.name === undefined || one.name === String(one.class) ? String(one.class) : `${one.class} ${shortName(one.name)}`,
                 count(one.positives),
                 measure(1 - one.averagePrecision!),
                 measure(1 - one.precisionAt90!),

@@ -5,6 +5,7 @@ import type { Evaluation } from '../evaluate.js';
 import { describeMachine } from '../machine.js';
 import type { ModelState } from '../model-state.js';
 import type { NativeEvaluationDetails, NativeModel } from '../native-model.js';
+import { shortName } from '../short-name.js';
 import { version } from '../version.js';
 import { checkWritable } from '../writable.js';
 import { readAssets } from './assets.js';
@@ -58,7 +59,8 @@ export async function prepareReport(options: unknown, classes: number, what: str
   checkWritable(path, what);
   return {
     thresholds,
-    async write(evaluation, details, { state, native, seed }) {
+    async write(full, details, { state, native, seed }) {
+      const evaluation = withShortNames(full);
       const subject = {
         ...called,
         metadata: state,
@@ -79,6 +81,12 @@ export async function prepareReport(options: unknown, classes: number, what: str
       await writeWhole(path, reportDocument(contents, assets), what);
     },
   };
+}
+
+/** A name may be as long as a book, and is in a report in many places. */
+function withShortNames(evaluation: Evaluation): Evaluation {
+  const perClass = evaluation.perClass.map((one) => (one.name === undefined ? one : { ...one, name: shortName(one.name) }));
+  return { ...evaluation, perClass };
 }
 
 function checkCalibration(value: unknown, classes: number, what: string): CalibrationRecord {
