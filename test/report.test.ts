@@ -295,6 +295,8 @@ describe('a report’s file', () => {
     await refused({ path: file.name, title: 'x' }, 'ERR_ONELOGIT_UNKNOWN_OPTION');
     await refused({ path: file.name, thresholds: new Float32Array(2) }, 'ERR_ONELOGIT_LENGTH');
     await refused({ path: file.name, thresholds: [1, 2, 3] }, 'ERR_ONELOGIT_ARGUMENT');
+    // Nothing reaches it, and the page could not draw it.
+    await refused({ path: file.name, thresholds: Float32Array.of(1, Number.NaN, 3) }, 'ERR_ONELOGIT_NOT_FINITE');
     await refused({ path: file.name, model: 7 }, 'ERR_ONELOGIT_ARGUMENT');
     await refused({}, 'ERR_ONELOGIT_ARGUMENT');
     await refused('', 'ERR_ONELOGIT_ARGUMENT');

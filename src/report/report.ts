@@ -1,6 +1,7 @@
 /** The report that `model.evaluate` writes. */
 import { type CalibrationRecord, checkTarget, examplesNeeded } from '../calibration.js';
 import { checkFloat32Array, checkInt32Array, checkOptions, checkString } from '../check.js';
+import { rangeError } from '../errors.js';
 import type { Evaluation } from '../evaluate.js';
 import { describeMachine } from '../machine.js';
 import type { ModelState } from '../model-state.js';
@@ -51,7 +52,7 @@ export async function prepareReport(options: unknown, classes: number, what: str
   const text = (name: 'model' | 'data' | 'command') =>
     given[name] === undefined ? undefined : checkString(given[name], `${name} of ${what}`);
   const path = checkString(given.path, `path of ${what}`);
-  const thresholds = given.thresholds == null ? undefined : checkFloat32Array(given.thresholds, `thresholds of ${what}`, classes).slice();
+  const thresholds = given.thresholds == null ? undefined : checkThresholds(given.thresholds, classes, `thresholds of ${what}`);
   const called = { model: text('model') ?? 'model', data: text('data') ?? 'dataset', command: text('command') };
   const calibration = given.calibration == null ? undefined : checkCalibration(given.calibration, classes, `calibration of ${what}`);
   const fallback = calibration && Array.from(calibration.examples, (examples) => examples < examplesNeeded(calibration));
@@ -87,6 +88,17 @@ export async function prepareReport(options: unknown, classes: number, what: str
 function withShortNames(evaluation: Evaluation): Evaluation {
   const perClass = evaluation.perClass.map((one) => (one.name === undefined ? one : { ...one, name: shortName(one.name) }));
   return { ...evaluation, perClass };
+}
+
+function checkThresholds(value: unknown, classes: number, what: string): Float32Array {
+  const thresholds = checkFloat32Array(value, what, classes).slice();
+  const none = thresholds.findIndex(Number.isNaN);
+  if (none >= 0)
+    throw rangeError(
+      'ERR_ONELOGIT_NOT_FINITE',
+      `Expected numbers for ${what} but received NaN for class ${none}: calibrate the model anew`,
+    );
+  return thresholds;
 }
 
 function checkCalibration(value: unknown, classes: number, what: string): CalibrationRecord {
