@@ -56,13 +56,49 @@ export function writeError(text: string): void {
   else process.stderr.write(`${printable(text)}\n`);
 }
 
+const elementsOfPart = 10_000;
+const leastCharactersOfPiece = 1 << 20;
+
+/**
+ * The line of JSON.stringify(object), in pieces: with the measures of some millions of classes it is longer than a string can be (2²⁹ characters).
+ * Lists that are properties of the object itself are cut, nothing else; a short result is one piece.
+ */
+export function* jsonPieces(object: Record<string, unknown>): Generator<string> {
+  let piece = '';
+  for (const part of jsonParts(object)) {
+    piece += part;
+    if (piece.length < leastCharactersOfPiece) continue;
+    yield piece;
+    piece = '';
+  }
+  if (piece !== '') yield piece;
+}
+
+function* jsonParts(object: Record<string, unknown>): Generator<string> {
+  let before = '{';
+  for (const [name, value] of Object.entries(object)) {
+    if (value === undefined) continue;
+    yield `${before}${JSON.stringify(name)}:`;
+    before = ',';
+    if (!Array.isArray(value)) yield JSON.stringify(value);
+    else {
+      yield '[';
+      for (let at = 0; at < value.length; at += elementsOfPart)
+        yield `${at > 0 ? ',' : ''}${JSON.stringify(value.slice(at, at + elementsOfPart)).slice(1, -1)}`;
+      yield ']';
+    }
+  }
+  yield `${before === '{' ? '{' : ''}}\n`;
+}
+
 /** What a command says, and how: passed to every command. */
 export class Output {
   constructor(readonly json: boolean) {}
 
   /** The command's result: the object with --json, else the text. Called once. */
   result(object: Record<string, unknown>, human: () => string): void {
-    writeOut(this.json ? JSON.stringify(object) : printable(human()));
+    if (!this.json) writeOut(printable(human()));
+    else if (process.stdout.writable) for (const piece of jsonPieces(object)) process.stdout.write(piece);
   }
 
   /** A line of a result that is shown as it comes; nothing with --json. */
