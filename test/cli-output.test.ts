@@ -3,6 +3,17 @@ import { jsonPieces, Output } from '../src/cli/output.js';
 
 afterEach(() => vi.restoreAllMocks());
 
+function written(write: () => void): string[] {
+  const pieces: string[] = [];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    pieces.push(String(text));
+    return true;
+  });
+  write();
+  vi.restoreAllMocks();
+  return pieces;
+}
+
 describe('the JSON of a result', () => {
   it.each<[string, Record<string, unknown>]>([
     ['nothing', {}],
@@ -33,5 +44,14 @@ describe('the JSON of a result', () => {
     vi.restoreAllMocks();
     expect(characters).toBe(60_000 * (JSON.stringify({ name }).length + 1) - 1 + '{"classes":60000,"perClass":[]}\n'.length);
     expect(last).toBe(']}\n');
+  });
+});
+
+describe('text for people', () => {
+  it('makes no terminal do anything, nor turns what is around a name', () => {
+    const name = 'a\x1b[2Jb\x9bc\u202ed\u2066e\u2069f שלום 👩‍👩‍👧 \t\n';
+    expect(written(() => new Output(false).result({}, () => name)).join('')).toBe(
+      'a\ufffd[2Jb\ufffdc\ufffdd\ufffde\ufffdf שלום 👩‍👩‍👧 \t\n\n',
+    );
   });
 });

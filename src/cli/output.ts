@@ -46,9 +46,9 @@ export function drawBelowErrors(write: ((text: string) => void) | undefined): vo
 
 export const drawsBelowErrors = (): boolean => writeAbove !== undefined;
 
-/** Names and messages come from files of whoever: no terminal shall act on what is in them. */
+/** Names and messages come from files of whoever: no terminal shall act on what is in them, nor turn the text around them. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
-const printable = (text: string) => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '\ufffd');
+const printable = (text: string) => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 
 export function writeError(text: string): void {
   if (!process.stderr.writable) return;
