@@ -1,6 +1,7 @@
 /** Names, options and errors of the losses: what is refused, and how it says so. */
 import { describe, expect, it } from 'vitest';
 import { type Loss, lossAndGradient, losses, lossNames } from '../src/index.js';
+import { lossText } from '../src/loss-text.js';
 import { checkLoss, lossFromMetadata, lossToMetadata } from '../src/losses.js';
 
 const logits = new Float32Array([1, 2, 3, 4, 5, 6]);
@@ -131,6 +132,26 @@ describe('a loss from elsewhere', () => {
       losses.nce({ numSampled: 64, noiseRatio: 8, noise: 'unigram', samples: 'per-example', removeAccidentalHits: true, seed: 9 }),
     ] as Loss[])
       expect(lossFromMetadata(JSON.parse(JSON.stringify(lossToMetadata(loss))), 'the file')).toEqual(loss);
+  });
+
+  it('is told in a few words, however many noise weights there are', async () => {
+    const noise = new Float32Array(100_000).fill(1);
+    const loss = losses.nce({ noise, numSampled: 4 });
+    // In memory, and as it comes from a file.
+    for (const one of [loss, lossFromMetadata(JSON.parse(JSON.stringify(lossToMetadata(loss))), 'loss')])
+      expect(lossText(one).split(', ').sort()).toEqual(
+        [
+          'nce',
+          'reduction mean',
+          'numSampled 4',
+          'noise of 100,000 weights',
+          'samples shared',
+          'removeAccidentalHits false',
+          'seed 0',
+        ].sort(),
+      );
+    expect(lossText(losses.nce())).toContain('noise uniform');
+    expect(lossText(losses.batchMaxMargin({ margin: 2 }))).toBe('batch-max-margin, margin 2');
   });
 
   it('keeps only the number of noise weights in metadata, and says so when it is used', () => {
