@@ -76,12 +76,13 @@ function cosine(options?: { steps?: number | undefined; minimum?: number | undef
  */
 function warmup(options: { steps: number }, then: ConstantSchedule | StepSchedule | CosineSchedule = constant()): WarmupSchedule {
   const { steps } = checkOptions(options, ['steps'], 'schedules.warmup');
-  const next = checkSchedule(then, 'the second argument of schedules.warmup');
-  if (next.name === 'warmup')
+  // Before its own argument is looked at: one from a file may be any number of them deep.
+  if ((then as Schedule | null)?.name === 'warmup')
     throw typeError(
       'ERR_ONELOGIT_ARGUMENT',
       'Expected a schedule without a warm-up of its own for the second argument of schedules.warmup',
     );
+  const next = checkSchedule(then, 'the second argument of schedules.warmup') as ConstantSchedule | StepSchedule | CosineSchedule;
   return Object.freeze({ name: 'warmup', steps: checkInteger(steps, 'steps of schedules.warmup', 1), next });
 }
 

@@ -469,6 +469,14 @@ describe('Model.load refuses', () => {
   test.each<[string, (parts: Parts) => void, RegExp]>([
     ['without metadata', ({ metadata }) => delete metadata.onelogit, /without metadata 'onelogit'/],
     ['with metadata that is no JSON', ({ metadata }) => (metadata.onelogit = '{'), /JSON/],
+    [
+      'with a schedule that is 100,000 of them deep',
+      ({ metadata }) => {
+        const schedules = `${'{"name":"warmup","steps":1,"next":'.repeat(100_000)}{"name":"constant"}${'}'.repeat(100_000)}`;
+        metadata.onelogit = metadata.onelogit!.replace('{"name":"constant"}', schedules);
+      },
+      /Expected a schedule without a warm-up of its own/,
+    ],
     ['with metadata that is no object', ({ metadata }) => (metadata.onelogit = 'null'), /object/],
     ['without a tensor', ({ tensors }) => tensors.delete('2.running_var'), /'2.running_var' of shape \[12\]/],
     [
