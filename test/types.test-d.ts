@@ -32,6 +32,7 @@ import {
   SingleLogitClassifier,
   schedules,
   splitIndices,
+  type TrainingRecord,
   torchvisionPreprocessing,
   zoo,
 } from 'onelogit';
@@ -144,6 +145,11 @@ export function ofModels() {
   const input = layers.input([8, 8, 3]);
   const x = input.apply(layers.conv2d(4, { kernel: 3, padding: 'same', stride: [1, 2] }), layers.maxPool({ kernel: 2 }));
   expectTypeOf(Model.build({ input, output: layers.add(x, x).apply(layers.globalAvgPool(), layers.dense(2)) })).toEqualTypeOf<Model>();
+  expectTypeOf(model.training).toEqualTypeOf<TrainingRecord | null>();
+  expectTypeOf((model.training as TrainingRecord).stepsDone).toEqualTypeOf<number | undefined>();
+  expectTypeOf((model.training as TrainingRecord).optimizer).toEqualTypeOf<Optimizer>();
+  // @ts-expect-error: what happened does not change
+  (model.training as TrainingRecord).steps = 1;
   expectTypeOf(Model.load('m.safetensors', { device: 'cpu' })).resolves.toEqualTypeOf<Model>();
   expectTypeOf(model.save('m.safetensors')).resolves.toBeVoid();
   expectTypeOf(model.predict(bytes)).resolves.toEqualTypeOf<Float32Array>();
