@@ -178,7 +178,9 @@ export function checkFit(state: ModelState, classes: number, dataset: unknown, o
   const given = checkOptions(options, optionNames, what);
   const training = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes, kind: inputKind(state.layers) });
   const parts = checkValidation(given.validation, training, state, classes);
-  const names = state.encodedNames && decodeNames(state.encodedNames);
+  // Millions of names are decoded for nothing where there is nothing to compare them with.
+  const compared = training.classNames !== undefined || parts.validation?.classNames !== undefined;
+  const names = compared && state.encodedNames ? decodeNames(state.encodedNames) : null;
   checkSameClasses(names, training);
   if (parts.validation) {
     const data = 'classNames of validation';

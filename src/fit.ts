@@ -61,7 +61,8 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
   const checkpoint = resumeFrom === undefined ? undefined : await resumedFrom(state, native.classes, parts.split, resumeFrom);
   const resumed = checkpoint?.metadata;
   const knownNames = checkpoint?.encodedNames ?? state.encodedNames;
-  if (checkpoint?.encodedNames) checkSameClasses(decodeNames(checkpoint.encodedNames), training, { model: resumeFrom as string });
+  if (checkpoint?.encodedNames && training.classNames)
+    checkSameClasses(decodeNames(checkpoint.encodedNames), training, { model: resumeFrom as string });
   // No await for data in memory: it is copied before the caller gets its promise.
   const inputType =
     resumed?.inputType ??
