@@ -31,14 +31,27 @@ export function splitIndices(length: number, fraction: number, seed: number): { 
   checkInteger(seed, 'seed of splitIndices');
   const count = Math.min(length - 1, Math.max(1, Math.round(length * fraction)));
   const below = uniformIntegers(seed);
-  const order = Int32Array.from({ length }, (_, index) => index);
+  // Of 10⁷ examples: marks instead of two sorts, and loops instead of callbacks, take a fifth of the time.
+  const order = new Int32Array(length);
+  for (let i = 0; i < length; i++) order[i] = i;
   for (let i = 0; i < count; i++) {
     const j = i + below(length - i);
     const chosen = order[j] as number;
     order[j] = order[i] as number;
     order[i] = chosen;
   }
-  return { validation: order.slice(0, count).sort(), training: order.slice(count).sort() };
+  // Marks are written here and there, so those of the smaller part.
+  const fewInValidation = count <= length - count;
+  const few = fewInValidation ? order.subarray(0, count) : order.subarray(count);
+  const isOneOfFew = new Uint8Array(length);
+  for (let i = 0; i < few.length; i++) isOneOfFew[few[i] as number] = 1;
+  const ofFew = new Int32Array(few.length);
+  const ofMany = new Int32Array(length - few.length);
+  let [nextOfFew, nextOfMany] = [0, 0];
+  for (let i = 0; i < length; i++)
+    if (isOneOfFew[i] === 1) ofFew[nextOfFew++] = i;
+    else ofMany[nextOfMany++] = i;
+  return fewInValidation ? { validation: ofFew, training: ofMany } : { validation: ofMany, training: ofFew };
 }
 
 /** A share of the examples: above 0, below 1. */
@@ -79,9 +92,9 @@ function uniformIntegers(seed: number): (n: number) => number {
     return result;
   };
   return (n) => {
-    const limit = 2 ** 32 - (2 ** 32 % n);
     let x = draw();
-    while (x >= limit) x = draw();
+    // The limit is above 2³² − n: the division by which it is found is needed for few numbers.
+    while (x >= 2 ** 32 - n && x >= 2 ** 32 - (2 ** 32 % n)) x = draw();
     return x % n;
   };
 }
