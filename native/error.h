@@ -22,4 +22,10 @@ class Error : public std::runtime_error {
   std::string code_;
 };
 
+// Where std::thread's constructor threw std::system_error.
+[[noreturn]] inline void throw_no_thread() {
+  throw Error(ErrorKind::operation, "ERR_ONELOGIT_THREAD",
+              "Expected a new thread for this work but the system has none left");
+}
+
 }  // namespace onelogit

@@ -133,8 +133,8 @@ StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::funct
   RunningJob* running = owned.release();
   StartedJob started{running->deferred.Promise(), running->job};
   napi_add_env_cleanup_hook(env, stop, running);
-  add_to_registry(running->job);
   try {
+    add_to_registry(running->job);
     running->job->thread = std::thread([running, work = std::move(work)]() mutable {
       const std::shared_ptr<Job> job = running->job;
       try {
@@ -151,13 +151,13 @@ StartedJob start_job(Napi::Env env, std::function<Finish(Job&)> work, std::funct
       else
         running->queued = false;  // closing: `stop` is joining this thread
     });
-  } catch (const std::system_error&) {
+  } catch (const std::exception& error) {
     napi_remove_env_cleanup_hook(env, stop, running);
     remove_from_registry(running->job);
     napi_release_threadsafe_function(running->done, napi_tsfn_abort);
     delete running;
-    throw Error(ErrorKind::operation, "ERR_ONELOGIT_THREAD",
-                "Expected a new thread for this work but the system has none left");
+    if (dynamic_cast<const std::system_error*>(&error) == nullptr) throw;  // no memory for one
+    throw_no_thread();
   }
   return started;
 }

@@ -51,8 +51,8 @@ void release(Generation* generation) {
   if (!last->weights || last->weights->matrix().classes() * last->weights->matrix().features() < large_matrix) return;
   try {
     std::thread([last = std::move(last)]() mutable { last.reset(); }).detach();
-  } catch (const std::system_error&) {
-    // No thread to be had: it was released here.
+  } catch (const std::exception&) {
+    // No thread to be had, or no memory for one: it was released here.
   }
 }
 

@@ -1,6 +1,7 @@
 #include "train/batches.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "error.h"
 
@@ -18,11 +19,18 @@ ReaderThread::~ReaderThread() {
 void ReaderThread::submit(ExampleSource& source, PendingRead& read) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    // First what may fail: nobody would do a read that waits without a thread, and whoever withdraws it would wait too.
+    if (!thread_.joinable()) {
+      try {
+        thread_ = std::thread([this] { work(); });
+      } catch (const std::system_error&) {
+        throw_no_thread();
+      }
+    }
+    queue_.push_back({&source, &read});
     read.state = PendingRead::State::queued;
     read.cancelled = false;
     read.error = nullptr;
-    queue_.push_back({&source, &read});
-    if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
   }
   changed_.notify_all();
 }

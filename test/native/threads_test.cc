@@ -2,11 +2,15 @@
 
 #include <atomic>
 #include <chrono>
+#include <new>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "backend/cpu/threads.h"
+#include "error.h"
 #include "small_run.h"
+#include "tensor/buffer.h"
 
 namespace onelogit {
 namespace {
@@ -90,6 +94,68 @@ TEST_CASE("callers on several threads at once each get their own work done") {
     });
   for (std::thread& thread : threads) thread.join();
   CHECK(wrong == 0);
+}
+
+TEST_CASE("what a slice throws reaches the caller, on whichever thread it ran, and the pool goes on") {
+  std::atomic<int> elsewhere{0};
+  const auto self = std::this_thread::get_id();
+  for (int repeat = 0; repeat < 200; ++repeat) {
+    // All threads are held until each slice has its thread, so that slices of workers throw, too.
+    const int count = thread_count();
+    std::atomic<int> begun{0};
+    CHECK_THROWS_AS(parallel_slices(count,
+                                    [&](int) {
+                                      ++begun;
+                                      if (std::this_thread::get_id() != self) ++elsewhere;
+                                      for (int wait = 0; begun < count && wait < 1000; ++wait)
+                                        std::this_thread::sleep_for(std::chrono::microseconds(10));
+                                      throw std::bad_alloc();
+                                    }),
+                    std::bad_alloc);
+    std::atomic<int> done{0};
+    parallel_slices(64, [&](int) { ++done; });
+    CHECK(done == 64);
+  }
+  if (thread_count() > 1) CHECK(elsewhere > 0);
+}
+
+TEST_CASE("one slice of many throws: its exception and no other, and no slice runs after the call") {
+  for (const int bad : {0, 1, 31, 63})
+    for (int repeat = 0; repeat < 50; ++repeat) {
+      std::atomic<int> done{0};
+      std::string message;
+      try {
+        parallel_for_each(64, [&](std::int64_t task) {
+          if (task == bad) throw Error(ErrorKind::operation, "ERR_ONELOGIT_TEST", "task " + std::to_string(task));
+          ++done;
+        });
+      } catch (const Error& error) {
+        message = error.what();
+      }
+      CHECK(message == "task " + std::to_string(bad));
+      const int then = done;
+      CHECK(then < 64);
+      std::this_thread::yield();
+      CHECK(done == then);
+    }
+}
+
+TEST_CASE("memory that cannot be had in a slice, in a nested call, and by several callers at once") {
+  std::vector<std::thread> threads;
+  std::atomic<int> caught{0};
+  for (int caller = 0; caller < 4; ++caller)
+    threads.emplace_back([&] {
+      for (int repeat = 0; repeat < 50; ++repeat) try {
+          parallel_slices(8, [&](int) {
+            parallel_for(100, 1, 1,
+                         [&](std::int64_t, std::int64_t) { const Buffer memory(cpu_backend(), std::size_t{1} << 60); });
+          });
+        } catch (const std::exception&) {
+          ++caught;
+        }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(caught == 200);
 }
 
 }  // namespace

@@ -6,10 +6,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <mutex>
-#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #ifdef __linux__
@@ -74,8 +75,8 @@ class Pool {
     workers_.reserve(workers);
     try {
       for (int i = 0; i < workers; ++i) workers_.emplace_back([this] { work(); });
-    } catch (const std::system_error&) {
-      // The system grants no more threads: those there are, and the callers, do all the work.
+    } catch (const std::exception&) {
+      // The system grants no more threads, or no memory for one: those there are, and the callers, do all the work.
     }
   }
 
@@ -105,9 +106,25 @@ class Pool {
       }
     }
     inside_ = false;
+    if (failed_.load(std::memory_order_relaxed)) {
+      failed_.store(false, std::memory_order_relaxed);
+      std::rethrow_exception(std::exchange(error_, nullptr));
+    }
   }
 
  private:
+  // An exception that left a worker's stack would end the process: the first one is kept for the caller, and the slices
+  // that have not begun are not run.
+  void run_slice(int slice) {
+    if (failed_.load(std::memory_order_relaxed)) return;
+    try {
+      (*body_)(slice);
+    } catch (...) {
+      // Only one thread writes error_; the caller reads it when no slice is pending.
+      if (!failed_.exchange(true, std::memory_order_relaxed)) error_ = std::current_exception();
+    }
+  }
+
   void claim_slices(std::uint64_t job) {
     for (;;) {
       std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
@@ -116,7 +133,7 @@ class Pool {
         const auto slice = static_cast<std::uint32_t>(ticket & 0xffff);
         if (slice >= (ticket >> 16 & 0xffff)) return;
         if (ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) {
-          (*body_)(static_cast<int>(slice));
+          run_slice(static_cast<int>(slice));
           pending_.fetch_sub(1, std::memory_order_acq_rel);
           break;
         }
@@ -150,6 +167,8 @@ class Pool {
   alignas(64) std::atomic<int> pending_{0};
   alignas(64) std::atomic<std::uint32_t> generation_{0};
   std::atomic<int> sleepers_{0};
+  std::atomic<bool> failed_{false};
+  std::exception_ptr error_;
   const FunctionRef<void(int)>* body_ = nullptr;
   std::vector<std::thread> workers_;
 };

@@ -32,7 +32,8 @@ int thread_count();
 
 // Runs body(slice) for every slice in [0, count), count < 65536, on the pool and the calling thread; returns when all
 // are done. If the pool is busy with another caller's work, or this is a nested call, the calling thread runs all
-// slices itself. `body` must not throw.
+// slices itself. When a slice throws, std::bad_alloc say, those that have not begun are not run, and the exception of
+// the first that threw leaves here when nothing runs any more.
 void parallel_slices(int count, FunctionRef<void(int slice)> body);
 
 // The same for any count: for tasks whose number does not depend on who runs them, each claimed alone, so that a thread
