@@ -307,6 +307,9 @@ export class SingleLogitClassifier {
    * needs N = ⌈v/(1 − v)⌉ examples for the value v (9 for 0.9, 99 for 0.99); one with fewer is filled up to N with examples that behave as
    * those of all classes together, so that its threshold moves towards the pooled one the fewer it has.
    *
+   * Thresholds are below those logits by what rounding may take away when an example is asked about alone: for a bare head a proven bound on
+   * any CPU, for a network an estimate from up to 256 of the examples.
+   *
    * Runs off the event loop. For `recall` only the logits of the true classes are computed; for `precision` all n × k, by blocks.
    * Memory: n × features float32. A class in `alsoCorrect` of the dataset is neither a right nor a false match of its example.
    *

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Model, SingleLogitClassifier } from '../src/index.js';
+import { type ClassStorage, layers, Model, SingleLogitClassifier, zoo } from '../src/index.js';
 import { exampleOf, examplesOf, glyphs, trainOnGlyphs } from './helpers/glyph-model.js';
 
 const data = glyphs();
@@ -35,6 +35,45 @@ describe('calibrate', () => {
       }
       // ⌈0.9 · 61⌉ = 55 of 60, and no more unless logits are equal.
       expect([positives, hits]).toEqual([60, 55]);
+    }
+  });
+
+  // Examples far from 0, and biases that bring the logits back there: rounding is that of the large numbers in between.
+  it.each<[string, () => Model, ClassStorage]>([
+    ['a bare head', () => Model.sequential({ inputShape: [700], layers: [layers.dense(10)], seed: 3 }), 'float32'],
+    ['a bare head in int8', () => Model.sequential({ inputShape: [700], layers: [layers.dense(10)], seed: 3 }), 'int8'],
+    ['a perceptron', () => zoo.mlp({ classes: 10, inputShape: [700], hidden: [300], seed: 3 }), 'float32'],
+    ['a perceptron in bfloat16', () => zoo.mlp({ classes: 10, inputShape: [700], hidden: [300], seed: 3 }), 'bfloat16'],
+    ['a convolutional network', () => zoo.cnn({ classes: 10, inputShape: [12, 12, 3], seed: 3 }), 'float32'],
+  ])('counts no match of %s that is none when its example is asked about alone', async (_, make, storage) => {
+    const network = make();
+    const size = network.inputShape.reduce((product, length) => product * length, 1);
+    const [classes, positives] = [10, 20];
+    const length = classes * positives;
+    const inputs = Float32Array.from({ length: length * size }, (_, i) => 100 + ((i * 7919) % 1009) / 1009);
+    const labels = Int32Array.from({ length }, (_, i) => i % classes);
+    const example = (i: number) => inputs.subarray(i * size, (i + 1) * size);
+    /** The logits of a class of its own examples, as a batch. */
+    const trueLogits = (of: SingleLogitClassifier, c: number) => {
+      const own = new Float32Array(positives * size);
+      for (let i = 0; i < positives; i++) own.set(example(i * classes + c), i * size);
+      return of.scoreBatch(own, c);
+    };
+    const uncentred = await SingleLogitClassifier.load(network, { storage });
+    const last = network.tensors.filter(({ name }) => name.endsWith('bias')).at(-1)!.name;
+    network.setTensor(
+      last,
+      network.tensor(last).map((bias, c) => bias - trueLogits(uncentred, c).reduce((sum, logit) => sum + logit / positives, 0)),
+    );
+    const classifier = await SingleLogitClassifier.load(network, { storage });
+    await classifier.calibrate({ inputs, labels, inputShape: [...network.inputShape], classes, length }, { recall: 0.5 });
+    for (let c = 0; c < classes; c++) {
+      const logits = trueLogits(classifier, c);
+      const descending = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]!);
+      // ⌈0.5 · 21⌉ = 11 of 20.
+      for (const i of descending.slice(0, 11)) expect(classifier.matches(example(i * classes + c), c)).toBe(true);
+      // And no threshold is far below them.
+      expect(classifier.thresholds![c]).toBeGreaterThan(logits[descending[10]!]! - 0.5);
     }
   });
 

@@ -9,6 +9,7 @@
 #include "addon/model.h"
 #include "addon/scorer.h"
 #include "head/calibration.h"
+#include "head/feature_error.h"
 
 namespace onelogit::addon {
 namespace {
@@ -24,9 +25,10 @@ struct Passes {
   double all = 1;
 };
 
-// The features of a whole source, which is what calibration goes over, more than once. One of the passes.
+// The features of a whole source, which is what calibration goes over, more than once. One of the passes. `error`:
+// measured, or null.
 Labelled read_features(const Trunk& trunk, ExampleSource& source, const char* what, const std::atomic<bool>& stop,
-                       Passes& passes) {
+                       Passes& passes, FeatureError* error = nullptr) {
   constexpr std::int64_t rows_at_once = 1024;  // asked of a reader at a time
   const std::int64_t n = source.length(), d = trunk.feature_size();
   Labelled result;
@@ -43,6 +45,9 @@ Labelled read_features(const Trunk& trunk, ExampleSource& source, const char* wh
       const auto* chunk = bytes + static_cast<std::size_t>(first * trunk.input_size()) * element_bytes(memory.type);
       if (!trunk.features(chunk, memory.type, count, scratch, result.features.data() + first * d, &stop, first))
         throw_cancelled(what);
+      if (error != nullptr && !error->look_at(first, count, chunk, memory.type, result.features.data() + first * d,
+                                              result.labels.data() + first, stop))
+        throw_cancelled(what);
       passes.done.store(static_cast<double>(first + count) / static_cast<double>(n), std::memory_order_relaxed);
     }
     return result;
@@ -56,6 +61,9 @@ Labelled read_features(const Trunk& trunk, ExampleSource& source, const char* wh
     if (stop.load() || !source.read(indices.data(), count, batch)) throw_cancelled(what);
     trunk.features(batch.inputs.data(), batch.type, count, scratch, result.features.data() + first * d, nullptr, first);
     result.labels.insert(result.labels.end(), batch.labels.begin(), batch.labels.end());
+    if (error != nullptr && !error->look_at(first, count, batch.inputs.data(), batch.type,
+                                            result.features.data() + first * d, batch.labels.data(), stop))
+      throw_cancelled(what);
     passes.done.store(static_cast<double>(first + count) / static_cast<double>(n), std::memory_order_relaxed);
   }
   return result;
@@ -134,11 +142,13 @@ Napi::Value calibrate_job(const Napi::CallbackInfo& info, const std::shared_ptr<
                       [generation, source, also_correct = std::move(also_correct), target, record, passes, what,
                        scorer = scorer.get()](Job& job) mutable -> Finish {
                         const ClassifierWeights& weights = *generation->weights;
-                        const Labelled labelled = read_features(weights.trunk(), *source, what, job.cancelled, *passes);
+                        FeatureError error(weights.trunk(), weights.matrix(), source->length());
+                        const Labelled labelled =
+                            read_features(weights.trunk(), *source, what, job.cancelled, *passes, &error);
                         source.reset();
                         auto result = std::make_shared<Calibration>(
                             calibrate(weights.matrix(), labelled.features.data(), labelled.labels, target,
-                                      &job.cancelled, also_correct, &passes->done));
+                                      &job.cancelled, also_correct, &passes->done, error.value()));
                         if (result->thresholds.empty()) throw_cancelled(what);
                         record->examples.resize(static_cast<std::size_t>(weights.matrix().classes()));
                         for (const std::int32_t label : labelled.labels) ++record->examples[label];

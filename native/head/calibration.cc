@@ -16,9 +16,6 @@ namespace {
 // ⌈x⌉ of a product of a decimal fraction and a count: 0.9 · 10 must give 9, whatever the last bit of 0.9 is.
 std::int64_t ceiling(double x) { return static_cast<std::int64_t>(std::ceil(x - 1e-9)); }
 
-constexpr float slack = 1e-5f;
-float below(float logit) { return logit - slack * (1.0f + std::abs(logit)); }
-
 // A threshold with what is at or above it.
 struct Cut {
   float threshold;
@@ -73,7 +70,7 @@ Calibration calibrate_recall(const TrueLogits& logits, std::int64_t classes, dou
     const auto n = static_cast<std::int64_t>(own.size());
     const auto wanted = [&] { return std::clamp<std::int64_t>(ceiling(recall * static_cast<double>(n + 1)), 1, n); };
     const float threshold =
-        below(n >= needed ? nth(own, wanted()) : filled_recall_threshold(own, logits.pooled, recall, needed));
+        n >= needed ? nth(own, wanted()) : filled_recall_threshold(own, logits.pooled, recall, needed);
     result.thresholds[c] = threshold;
     if (reaches_recall(count_at_least(own, threshold), n, recall)) ++result.meeting_target;
     if (n < needed) ++result.with_fallback;
@@ -106,7 +103,7 @@ std::vector<float> pooled_thresholds(std::span<const float> pooled) {
   constexpr std::int64_t most = 4096;
   const auto n = static_cast<std::int64_t>(pooled.size()), count = std::min(n, most);
   std::vector<float> thresholds;
-  for (std::int64_t i = 1; i <= count; ++i) thresholds.push_back(below(nth(pooled, n * i / count)));
+  for (std::int64_t i = 1; i <= count; ++i) thresholds.push_back(nth(pooled, n * i / count));
   return thresholds;
 }
 
@@ -114,8 +111,7 @@ Calibration calibrate_precision(const ClassMatrix& matrix, const float* features
                                 const AlsoCorrect& also_correct, const TrueLogits& logits, double precision,
                                 const std::atomic<bool>* cancelled, std::atomic<double>* passes_done) {
   const std::int64_t classes = matrix.classes(), needed = calibration_positives_needed(precision);
-  std::vector<float> own_thresholds(logits.grouped);
-  for (float& threshold : own_thresholds) threshold = below(threshold);
+  const std::vector<float>& own_thresholds = logits.grouped;
   const std::vector<float> pooled_cuts = pooled_thresholds(logits.pooled);
   FalsePositives counts;
   if (!count_false_positives(matrix, features, labels, also_correct, {own_thresholds, logits.first}, pooled_cuts,
@@ -182,9 +178,9 @@ std::int64_t calibration_positives_needed(double value) {
 
 Calibration calibrate(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
                       const CalibrationTarget& target, const std::atomic<bool>* cancelled,
-                      const AlsoCorrect& also_correct, std::atomic<double>* passes_done) {
+                      const AlsoCorrect& also_correct, std::atomic<double>* passes_done, double feature_error) {
   check_examples(matrix, labels, also_correct, "calibrate");
-  const TrueLogits logits = compute_true_logits(matrix, features, labels);
+  const TrueLogits logits = compute_lowest_true_logits(matrix, features, labels, feature_error);
   if (target.measure == CalibrationMeasure::recall) return calibrate_recall(logits, matrix.classes(), target.value);
   return calibrate_precision(matrix, features, labels, also_correct, logits, target.value, cancelled, passes_done);
 }

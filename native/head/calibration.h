@@ -21,8 +21,11 @@
 // missing); the threshold is the highest with that recall, the lowest with that precision. With no positives that is
 // the pooled threshold, with N or more the class's own; in between it moves from one to the other.
 //
-// Thresholds are a little (1e-5 of the logit's magnitude) below the logit that they were set at: scoring one example at
-// a time rounds differently from a batch, and that logit must still match.
+// "True logit" means the least that it may be computed as: rounding depends on the instruction set and, behind a trunk,
+// on how many examples are asked about at once, and an example that was counted as a match must be one wherever it is
+// asked about again. For a head alone that is proven (head/lowest_logit.h); a trunk's share is measured
+// (head/feature_error.h). False positives are counted on logits as a product of matrices rounds them: one within
+// rounding of the threshold may be counted on either side.
 #pragma once
 
 #include <atomic>
@@ -55,12 +58,14 @@ std::int64_t calibration_positives_needed(double value);
 
 // features n×d, labels n in [0, classes). For recall only the n true logits are computed; for precision all n·k, by
 // blocks, and those of classes with fewer than N positives twice. A class in `also_correct` is neither a true nor a
-// false positive of its example. Throws ERR_ONELOGIT_NOT_FINITE if a true logit is not finite or another is NaN,
-// ERR_ONELOGIT_NO_POSITIVES if n is 0, ERR_ONELOGIT_ALSO_CORRECT. No thresholds when `cancelled` (which may be null).
-// `passes_done` (which may be null) grows by at most `calibration_passes` while it runs.
+// false positive of its example. `feature_error` is FeatureError's of these features. Throws ERR_ONELOGIT_NOT_FINITE if
+// a true logit is not finite or another is NaN, ERR_ONELOGIT_NO_POSITIVES if n is 0, ERR_ONELOGIT_ALSO_CORRECT. No
+// thresholds when `cancelled` (which may be null). `passes_done` (which may be null) grows by at most
+// `calibration_passes` while it runs.
 Calibration calibrate(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels,
                       const CalibrationTarget& target, const std::atomic<bool>* cancelled,
-                      const AlsoCorrect& also_correct = {}, std::atomic<double>* passes_done = nullptr);
+                      const AlsoCorrect& also_correct = {}, std::atomic<double>* passes_done = nullptr,
+                      double feature_error = 0);
 
 // Passes over all examples and classes that `calibrate` may need: none for recall.
 constexpr int calibration_passes(CalibrationMeasure measure) {

@@ -20,8 +20,12 @@ struct TrueLogits {
   }
 };
 
-// Throws ERR_ONELOGIT_NOT_FINITE.
+// As they are scored. Throws ERR_ONELOGIT_NOT_FINITE.
 TrueLogits compute_true_logits(const ClassMatrix& matrix, const float* features, std::span<const std::int32_t> labels);
+
+// What each is at least, whoever computes it again (head/lowest_logit.h). Throws ERR_ONELOGIT_NOT_FINITE.
+TrueLogits compute_lowest_true_logits(const ClassMatrix& matrix, const float* features,
+                                      std::span<const std::int32_t> labels, double feature_error);
 
 // How many of `descending` are at least `threshold`.
 std::int64_t count_at_least(std::span<const float> descending, float threshold);

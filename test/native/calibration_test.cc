@@ -56,7 +56,21 @@ void make_some_also_correct(Data& data) {
   }
 }
 
-double lowered(double logit) { return logit - 1e-5 * (1.0 + std::abs(logit)); }
+// The least that a logit may be computed as, by head/lowest_logit.h.
+double lowest(const Data& data, std::int64_t i, std::int64_t c, double feature_error = 0) {
+  const std::int64_t d = data.matrix.features();
+  std::vector<float> row(static_cast<std::size_t>(d));
+  data.matrix.read_rows(c, 1, row.data());
+  double logit = data.matrix.bias(c), magnitude = std::abs(logit);
+  for (std::int64_t j = 0; j < d; ++j) {
+    const double product = static_cast<double>(row[static_cast<std::size_t>(j)]) *
+                           static_cast<double>(data.features[static_cast<std::size_t>(i * d + j)]);
+    logit += product;
+    magnitude += std::abs(product);
+  }
+  const double roundings = static_cast<double>(d / 16) + 19, unit = std::ldexp(1.0, -24);
+  return logit - (roundings * unit / (1 - roundings * unit) + feature_error) * magnitude;
+}
 
 // Counts over all examples, one by one.
 struct Counts {
@@ -88,7 +102,7 @@ std::vector<double> true_logits(const Data& data, std::int64_t c) {
   std::vector<double> logits;
   for (std::int64_t i = 0; i < data.n(); ++i)
     if (c < 0 || data.labels[static_cast<std::size_t>(i)] == c)
-      logits.push_back(data.logit(i, data.labels[static_cast<std::size_t>(i)]));
+      logits.push_back(lowest(data, i, data.labels[static_cast<std::size_t>(i)]));
   std::sort(logits.begin(), logits.end(), std::greater<>());
   return logits;
 }
@@ -96,11 +110,11 @@ std::vector<double> true_logits(const Data& data, std::int64_t c) {
 double expected_recall_threshold(const Data& data, std::int64_t c, double recall, double needed) {
   const std::vector<double> own = true_logits(data, c);
   const auto n = static_cast<double>(own.size());
-  if (n >= needed) return lowered(own[static_cast<std::size_t>(std::ceil(recall * (n + 1) - 1e-9)) - 1]);
+  if (n >= needed) return own[static_cast<std::size_t>(std::ceil(recall * (n + 1) - 1e-9)) - 1];
   // The highest of all logits that could be a threshold with the wanted rate.
   for (const double t : true_logits(data, -1)) {
     const double pool = pooled_counts(data, t).true_positives / static_cast<double>(data.n());
-    if ((counts_of(data, c, t).true_positives + (needed - n) * pool) / needed >= recall - 1e-9) return lowered(t);
+    if ((counts_of(data, c, t).true_positives + (needed - n) * pool) / needed >= recall - 1e-9) return t;
   }
   return std::numeric_limits<double>::quiet_NaN();
 }
@@ -121,8 +135,6 @@ double lowest_reaching(std::vector<double> thresholds, double wanted, Rate rate)
 
 double expected_precision_threshold(const Data& data, std::int64_t c, double precision, double needed) {
   std::vector<double> own = true_logits(data, c), pool = true_logits(data, -1);
-  for (double& t : own) t = lowered(t);
-  for (double& t : pool) t = lowered(t);
   const auto n = static_cast<double>(own.size());
   const auto corrected = [](const Counts& x) { return x.true_positives / (x.true_positives + x.false_positives + 1); };
   if (n >= needed) return lowest_reaching(own, precision, [&](double t) { return corrected(counts_of(data, c, t)); });
@@ -217,7 +229,6 @@ TEST_CASE("calibration: classes beyond one block, and more pooled logits than cu
     const Counts counts = counts_of(data, c, result.thresholds[static_cast<std::size_t>(c)]);
     if (counts.positives < 2) continue;
     std::vector<double> own = true_logits(data, c);
-    for (double& t : own) t = lowered(t);
     const double expected = lowest_reaching(own, 0.6, [&](double t) {
       const Counts x = counts_of(data, c, t);
       return x.true_positives / (x.true_positives + x.false_positives + 1);
