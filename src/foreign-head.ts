@@ -3,7 +3,7 @@
  */
 import { resolve } from 'node:path';
 import { checkOneOf, checkOptions, checkString } from './check.js';
-import { encodeNames } from './class-names.js';
+import { type EncodedNames, encodeNames } from './class-names.js';
 import { type ClassifierParts, type ClassifierSource, checkInputType, describe as described } from './classifier-source.js';
 import { checkClassNames } from './dataset.js';
 import { checkDevice, type Device } from './device.js';
@@ -13,19 +13,32 @@ import { type ModelMetadata, writeMetadata } from './metadata.js';
 import { native } from './native.js';
 import { type ClassStorage, classStorages, type NativeClassifier, type NativeDescription, type NativeHandle } from './native-classifier.js';
 import { noPreprocessing } from './preprocessing.js';
-import { readSafetensorsHeader, type SafetensorsEntry } from './safetensors.js';
+import type { SafetensorsEntry } from './safetensors.js';
 import { formatError, readSafetensorsIndex } from './safetensors-index.js';
 import { version } from './version.js';
 
 declare module './native.js' {
   interface NativeBinding {
+    /** A file that stays open, so that what its header was checked for is what is read. */
+    openSafetensors(path: string): Promise<OpenedFile>;
     /** Tensors that have been checked in the files' headers. */
     foreignHead(head: NativeHead): Promise<NativeClassifier>;
     foreignHead(head: NativeHead, replaced: NativeHandle): Promise<undefined>;
   }
 }
 
-type NativeHead = { weightPath: string; weight: string; biasPath?: string; bias?: string; storage: ClassStorage } & NativeDescription;
+interface OpenedFile {
+  readonly tensors: readonly SafetensorsEntry[];
+  close(): void;
+}
+
+type NativeHead = {
+  weightFile: OpenedFile;
+  weight: string;
+  biasFile?: OpenedFile;
+  bias?: string;
+  storage: ClassStorage;
+} & NativeDescription;
 
 /** Options of {@link SingleLogitClassifier.fromSafetensors}. */
 export interface ForeignHeadOptions {
@@ -57,10 +70,7 @@ export async function foreignHead(path: unknown, options: unknown): Promise<Clas
 
   const wanted: Wanted = { weight: weightName, bias: biasName, storage };
   const absolutePath = resolve(checkedPath);
-  const { head, classes, features } = await openHead(checkedPath, wanted);
-  const classNames = checkClassNames(given.classNames, classes, `classNames of ${what}`);
-  const names = classNames ? encodeNames(classNames) : null;
-  const metadata = headMetadata(classes, features, wanted);
+  let names: EncodedNames | null = null;
   const source: ClassifierSource = {
     path: absolutePath,
     reload: async (from, replaced, inputType, requireThresholds) => {
@@ -69,15 +79,21 @@ export async function foreignHead(path: unknown, options: unknown): Promise<Clas
           'ERR_ONELOGIT_RELOAD',
           `Expected a model file with thresholds for reload with requireThresholds but received ${from}, a head trained elsewhere, which has none`,
         );
-      const next = await openHead(from, wanted);
-      checkInputType('float32', inputType, from);
-      // Names stay with their classes: a head of another number of them is refused.
-      const nextMetadata = headMetadata(next.classes, next.features, wanted);
-      await native.foreignHead({ ...next.head, ...described(writeMetadata(nextMetadata, version), names) }, replaced);
+      await withHead(from, wanted, ({ head, classes, features }) => {
+        checkInputType('float32', inputType, from);
+        // Names stay with their classes: a head of another number of them is refused.
+        const metadata = headMetadata(classes, features, wanted);
+        return native.foreignHead({ ...head, ...described(writeMetadata(metadata, version), names) }, replaced);
+      });
     },
   };
-  const loaded = await native.foreignHead({ ...head, ...described(writeMetadata(metadata, version), names) });
-  return { native: loaded, metadata, source };
+  return withHead(checkedPath, wanted, async ({ head, classes, features }) => {
+    const classNames = checkClassNames(given.classNames, classes, `classNames of ${what}`);
+    names = classNames ? encodeNames(classNames) : null;
+    const metadata = headMetadata(classes, features, wanted);
+    const loaded = await native.foreignHead({ ...head, ...described(writeMetadata(metadata, version), names) });
+    return { native: loaded, metadata, source };
+  });
 }
 
 interface Wanted {
@@ -86,26 +102,46 @@ interface Wanted {
   storage: ClassStorage;
 }
 
-/** Finds the tensors and checks what their files' headers say of them. */
-async function openHead(path: string, { weight: weightName, bias: biasName, storage }: Wanted) {
+interface OpenedHead {
+  head: Omit<NativeHead, keyof NativeDescription>;
+  classes: number;
+  features: number;
+}
+
+/** Finds the tensors, checks what their files' headers say of them, and keeps the files open for as long as `body` takes. */
+async function withHead<T>(path: string, wanted: Wanted, body: (opened: OpenedHead) => Promise<T>): Promise<T> {
+  const opened = new Map<string, OpenedFile>();
+  const open = async (at: string): Promise<OpenedFile> => {
+    const file = opened.get(at) ?? (await native.openSafetensors(at));
+    opened.set(at, file);
+    return file;
+  };
+  try {
+    return await body(await findHead(path, wanted, open));
+  } finally {
+    for (const file of opened.values()) file.close();
+  }
+}
+
+async function findHead(
+  path: string,
+  { weight: weightName, bias: biasName, storage }: Wanted,
+  open: (path: string) => Promise<OpenedFile>,
+): Promise<OpenedHead> {
   const locate = path.endsWith('.json') ? (await readSafetensorsIndex(path)).locate : () => path;
   const weightPath = locate(weightName);
-  const weight = await findTensor(weightPath, weightName, 2, 'a matrix of one row for each class');
+  const weightFile = await open(weightPath);
+  const weight = findTensor(weightFile, weightPath, weightName, 2, 'a matrix of one row for each class');
   const [classes, features] = weight.shape as [number, number];
   if (!(classes >= 1 && classes <= mostClasses && features >= 1 && features <= mostClasses))
     throw formatError(`1 to ${mostClasses} rows and columns for '${weightName}'`, weightPath, `shape [${classes}, ${features}]`);
-  const biasPath = biasName === undefined ? undefined : locate(biasName);
-  if (biasName !== undefined && biasPath !== undefined) {
-    const bias = await findTensor(biasPath, biasName, 1, `${classes} numbers`);
-    if (bias.shape[0] !== classes) throw formatError(`${classes} numbers for '${biasName}'`, biasPath, `shape [${bias.shape[0]}]`);
-  }
-  const head = {
-    weightPath,
-    weight: weightName,
-    storage,
-    ...(biasName === undefined || biasPath === undefined ? {} : { biasPath, bias: biasName }),
-  };
-  return { head, classes, features };
+  const head = { weightFile, weight: weightName, storage };
+  if (biasName === undefined) return { head, classes, features };
+  const biasPath = locate(biasName);
+  const biasFile = await open(biasPath);
+  const bias = findTensor(biasFile, biasPath, biasName, 1, `${classes} numbers`);
+  if (bias.shape[0] !== classes) throw formatError(`${classes} numbers for '${biasName}'`, biasPath, `shape [${bias.shape[0]}]`);
+  return { head: { ...head, biasFile, bias: biasName }, classes, features };
 }
 
 function headMetadata(classes: number, features: number, { bias, storage }: Wanted): ModelMetadata {
@@ -125,8 +161,7 @@ function headMetadata(classes: number, features: number, { bias, storage }: Want
 }
 
 /** The tensor of a name and number of axes, of a floating-point type. */
-async function findTensor(path: string, name: string, axes: number, meaning: string): Promise<SafetensorsEntry> {
-  const { tensors } = await readSafetensorsHeader(path);
+function findTensor({ tensors }: OpenedFile, path: string, name: string, axes: number, meaning: string): SafetensorsEntry {
   const entry = tensors.find((tensor) => tensor.name === name);
   if (!entry) {
     const candidates = tensors.filter(({ shape }) => shape.length === axes).map((tensor) => `'${tensor.name}'`);

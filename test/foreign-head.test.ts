@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SingleLogitClassifier } from '../src/index.js';
+import { native } from '../src/native.js';
+import { readParts, writeParts } from './helpers/safetensors.js';
 
 // Written by PyTorch: test/golden/torch_head.py.
 const golden = (name: string) => join(dirname(fileURLToPath(import.meta.url)), 'golden', name);
@@ -84,6 +86,57 @@ describe('SingleLogitClassifier.fromSafetensors', () => {
       code: 'ERR_ONELOGIT_FORMAT',
       message: expect.stringMatching(message),
     });
+  });
+
+  describe('of a file that changes after its header was read', () => {
+    /** Loads a copy of the head, which `change` changes when its header has been checked and nothing else of it read. */
+    async function changedBeforeRead(change: (path: string) => Promise<void>) {
+      const path = join(directory, 'changing.safetensors');
+      await copyFile(file, path);
+      const foreignHead = native.foreignHead as (...given: unknown[]) => Promise<never>;
+      const spy = vi.spyOn(native, 'foreignHead').mockImplementation(async (...given: unknown[]) => {
+        await change(path);
+        return foreignHead(...given);
+      });
+      try {
+        return await SingleLogitClassifier.fromSafetensors(path, { weight: 'fc.weight', bias: 'fc.bias' });
+      } finally {
+        spy.mockRestore();
+      }
+    }
+
+    it('answers from the one that was checked when another takes its place', async () => {
+      const classifier = await changedBeforeRead(async (path) => {
+        const { metadata, tensors } = readParts(path);
+        tensors.set('fc.weight', { dtype: 'F32', shape: [2, features], bytes: new Uint8Array(8 * features) });
+        tensors.set('fc.bias', { dtype: 'F32', shape: [2], bytes: new Uint8Array(8) });
+        writeParts(`${path}.new`, { metadata, tensors });
+        await rename(`${path}.new`, path);
+      });
+      expect(classifier.classes).toBe(classes);
+      expectLogits(classifier, logits.fc);
+      // And then from the other, which is no head of as many classes.
+      await expect(classifier.reload()).rejects.toMatchObject({ code: 'ERR_ONELOGIT_RELOAD' });
+      expectLogits(classifier, logits.fc);
+    });
+
+    it('refuses it when it is written to in place', async () => {
+      await expect(changedBeforeRead(async (path) => writeFile(path, await readFile(file)))).rejects.toMatchObject({
+        code: 'ERR_ONELOGIT_FILE',
+        message: expect.stringMatching(/stay as it was when it was opened/),
+      });
+    });
+  });
+
+  it('leaves no file open, loaded or refused', async () => {
+    const descriptors = async () => (await readdir('/proc/self/fd')).length;
+    const before = await descriptors();
+    const kept = await SingleLogitClassifier.fromSafetensors(index, { weight: 'fc.weight', bias: 'fc.bias' });
+    for (let i = 0; i < 40; i++) {
+      await SingleLogitClassifier.fromSafetensors(index, { weight: 'fc.weight', bias: 'half.weight' }).catch(() => {});
+      await kept.reload();
+    }
+    expect((await descriptors()) - before).toBeLessThan(10);
   });
 
   it('refuses options that are none', async () => {

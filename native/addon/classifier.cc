@@ -11,6 +11,7 @@
 
 #include "addon/composed_files.h"
 #include "addon/model.h"
+#include "addon/opened_file.h"
 #include "addon/scorer.h"
 #include "addon/turns.h"
 
@@ -425,6 +426,7 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
                    generation->weights = ClassifierWeights::load(file, spec, preprocessing, *backend, keeping);
                    generation->thresholds = read_thresholds(*file, generation->weights->matrix().classes());
                    generation->calibration = read_calibration(*file, generation->weights->matrix().classes());
+                   file->check_unchanged();
                    return generation;
                  });
                })
@@ -434,31 +436,33 @@ Napi::Value load_classifier(const Napi::CallbackInfo& info, std::shared_ptr<cons
 
 namespace {
 
-// foreignHead({ weightPath, weight, biasPath?, bias?, storage?, metadata, classNames? }, handle?) →
+// foreignHead({ weightFile, weight, biasFile?, bias?, storage?, metadata, classNames? }, handle?) →
 // Promise<NativeClassifier>, or of nothing when the weights of the classifier `handle` were replaced
 Napi::Value foreign_head(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object object = info[0].ToObject();
     const auto field = [&](const char* name) { return string_field(object, name, ""); };
     auto generation = Generation::shared(description_of(object));
+    std::shared_ptr<const OpenedSafetensors> bias_from;
+    if (const Napi::Value file = object.Get("biasFile"); !file.IsUndefined()) bias_from = opened_safetensors(file);
     return start_job(info.Env(),
-                     [weight_path = field("weightPath"), weight = field("weight"), bias_path = field("biasPath"),
+                     [from = opened_safetensors(object.Get("weightFile")), weight = field("weight"), bias_from,
                       bias = field("bias"), storage = storage_field(object).value_or(ClassStorage::float32), generation,
                       replaced = weights_from_javascript(info.Env(), info[1])](Job&) -> Finish {
-                       const std::uint64_t order = SharedWeights::next_order();
-                       const auto open = [&](const std::string& path) {
-                         return generation->open_files.emplace_back(
-                             std::make_shared<const SafetensorsFile>(SafetensorsFile::open(path)));
+                       const auto keep_open = [&](const std::shared_ptr<const OpenedSafetensors>& opened) {
+                         return generation->open_files.emplace_back(opened, &opened->file);
                        };
-                       const auto file = open(weight_path);
-                       const auto bias_file = bias_path.empty() ? nullptr : open(bias_path);
+                       const auto file = keep_open(from);
+                       const auto bias_file = bias_from ? keep_open(bias_from) : nullptr;
                        // Names end where their lengths say, whatever is in them.
                        const std::string key = "head of " + file->identity() + ' ' + std::to_string(weight.size()) +
                                                ' ' + weight + ' ' + (bias_file ? bias_file->identity() : "") + ' ' +
                                                std::to_string(bias.size()) + ' ' + bias + ' ' +
                                                std::string(storage_name(storage)) + ' ' + names_key(*generation);
-                       return open_or_replace({key, order, replaced, SharedWeights::Thresholds::optional}, [&] {
+                       return open_or_replace({key, from->order, replaced, SharedWeights::Thresholds::optional}, [&] {
                          generation->weights = ClassifierWeights::head(*file, weight, bias_file.get(), bias, storage);
+                         file->check_unchanged();
+                         if (bias_file) bias_file->check_unchanged();
                          return generation;
                        });
                      })

@@ -1,8 +1,11 @@
 // Safetensors files for TypeScript: the header, and single tensors as typed arrays.
 
+#include "addon/files.h"
+
 #include <new>
 
 #include "addon/addon.h"
+#include "addon/opened_file.h"
 #include "format/dtype.h"
 #include "format/safetensors.h"
 #include "format/utf8.h"
@@ -26,22 +29,9 @@ Napi::Value header_value(Napi::Env env, const SafetensorsFile& file) {
     pair.Set(1u, Napi::String::New(env, value));
     metadata.Set(index++, pair);
   }
-  Napi::Array tensors = Napi::Array::New(env, file.tensors().size());
-  index = 0;
-  for (const TensorEntry& entry : file.tensors()) {
-    const Napi::HandleScope scope(env);
-    Napi::Array shape = Napi::Array::New(env, entry.shape.size());
-    for (std::uint32_t axis = 0; axis < entry.shape.size(); ++axis)
-      shape.Set(axis, Napi::Number::New(env, static_cast<double>(entry.shape[axis])));
-    Napi::Object tensor = Napi::Object::New(env);
-    tensor.Set("name", Napi::String::New(env, entry.name));
-    tensor.Set("dtype", Napi::String::New(env, entry.dtype));
-    tensor.Set("shape", shape);
-    tensors.Set(index++, tensor);
-  }
   Napi::Object result = Napi::Object::New(env);
   result.Set("metadata", metadata);
-  result.Set("tensors", tensors);
+  result.Set("tensors", tensors_of_file(env, file));
   return result;
 }
 
@@ -122,7 +112,25 @@ Napi::Value read_tensor(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
+Napi::Array tensors_of_file(Napi::Env env, const SafetensorsFile& file) {
+  Napi::Array tensors = Napi::Array::New(env, file.tensors().size());
+  std::uint32_t index = 0;
+  for (const TensorEntry& entry : file.tensors()) {
+    const Napi::HandleScope scope(env);
+    Napi::Array shape = Napi::Array::New(env, entry.shape.size());
+    for (std::uint32_t axis = 0; axis < entry.shape.size(); ++axis)
+      shape.Set(axis, Napi::Number::New(env, static_cast<double>(entry.shape[axis])));
+    Napi::Object tensor = Napi::Object::New(env);
+    tensor.Set("name", Napi::String::New(env, entry.name));
+    tensor.Set("dtype", Napi::String::New(env, entry.dtype));
+    tensor.Set("shape", shape);
+    tensors.Set(index++, tensor);
+  }
+  return tensors;
+}
+
 void export_files(Napi::Env env, Napi::Object exports) {
+  exports.Set("openSafetensors", Napi::Function::New(env, open_safetensors));
   exports.Set("readSafetensorsHeader", Napi::Function::New(env, read_header));
   exports.Set("readSafetensorsTensor", Napi::Function::New(env, read_tensor));
 }

@@ -69,6 +69,7 @@ Napi::Value load(const Napi::CallbackInfo& info, const std::shared_ptr<OpenedFil
                        auto model =
                            std::make_shared<std::unique_ptr<Model>>(std::make_unique<Model>(uninitialised, *backend));
                        read_tensors(opened->file, (*model)->tensors(), *backend);
+                       opened->file.check_unchanged();
                        (*model)->tensors_changed();
                        (*model)->trained = true;
                        return [model](Napi::Env env) { return model_to_javascript(env, std::move(*model)); };
