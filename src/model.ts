@@ -232,7 +232,9 @@ export class Model {
    * OneLogitError `ERR_ONELOGIT_LOSS_NOT_FINITE` when the loss is no longer finite, at which step and what to try;
    * RangeError `ERR_ONELOGIT_CLASSES` if the dataset, or that of `validation`, calls a class otherwise than the model or the checkpoint does;
    * `ERR_ONELOGIT_CHECKPOINT` if `resumeFrom` does not belong to this model, data and options; `ERR_ONELOGIT_FILE` if a checkpoint cannot be
-   * written; `ERR_ONELOGIT_BUSY`; whatever `read` or `onProgress` threw
+   * written, or that of `resumeFrom` not read, which is tried in full before the first weight is replaced; `ERR_ONELOGIT_BUSY`; whatever `read` or
+   * `onProgress` threw. Where replacing the weights by a checkpoint's failed half way (a GPU that is lost, say), every use of the model but a `fit` with
+   * `resumeFrom` is refused from then on, with `ERR_ONELOGIT_MIXED`
    */
   async fit(dataset: Dataset, options: FitOptions): Promise<FitResult> {
     return fitModel(this.#state, dataset, options);
@@ -319,8 +321,8 @@ export class Model {
    *
    * @param options - `head: false` leaves the last dense layer as it is: for other classes
    * @throws OneLogitError `ERR_ONELOGIT_FORMAT` naming the file and the tensor, what was expected and what is there, if one is missing, of
-   * another shape or type, or none of this model's; `ERR_ONELOGIT_FILE` if it cannot be read; `ERR_ONELOGIT_BUSY`. Nothing has changed then,
-   * unless the disk failed while tensors were read
+   * another shape or type, or none of this model's; `ERR_ONELOGIT_FILE` if it cannot be read, which is tried for every tensor before the first is replaced;
+   * `ERR_ONELOGIT_BUSY`. Nothing has changed then. After any other failure (of a GPU, say) the model refuses its use with `ERR_ONELOGIT_MIXED`
    */
   async loadStateDict(path: string, options?: LoadStateDictOptions): Promise<void> {
     await loadStateDict(this.#state, path, options);

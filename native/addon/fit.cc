@@ -275,7 +275,8 @@ Napi::Object result_to_javascript(Napi::Env env, const TrainResult& result, cons
 }  // namespace
 
 Napi::Value fit(Napi::Env env, const std::shared_ptr<SharedModel>& model, const Napi::Object& object) {
-  auto use = std::make_shared<SharedModel::Use>(model, true, "model.fit");
+  const bool resumes = !object.Get("resumePath").IsUndefined();
+  auto use = std::make_shared<SharedModel::Use>(model, true, "model.fit", resumes);
   Sources sources;
   auto options = std::make_shared<TrainOptions>(options_from_javascript(object, (*use)->input_size(), sources));
   auto channel = std::make_shared<ProgressChannel>(env, object.Get("onProgress"));

@@ -250,7 +250,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
 
 }  // namespace
 
-SharedModel::Use::Use(std::shared_ptr<SharedModel> shared, bool alone, const char* what)
+SharedModel::Use::Use(std::shared_ptr<SharedModel> shared, bool alone, const char* what, bool replaces)
     : shared_(std::move(shared)), alone_(alone) {
   int users = shared_->users_.load();
   do {
@@ -259,9 +259,17 @@ SharedModel::Use::Use(std::shared_ptr<SharedModel> shared, bool alone, const cha
                   std::string("Expected a model that is not in use for ") + what + " but received one that is being " +
                       (users < 0 ? "trained: await its fit first" : "read: await its predict, evaluate or save first"));
   } while (!shared_->users_.compare_exchange_weak(users, alone ? -1 : users + 1));
+  if (!shared_->model_->mixed || replaces) return;
+  release();  // there is no destructor call for what was not constructed
+  throw Error(ErrorKind::operation, "ERR_ONELOGIT_MIXED",
+              std::string("Expected a model with all its weights for ") + what +
+                  " but received one of which some were replaced before reading the others failed: load it anew, or "
+                  "resume from a checkpoint");
 }
 
-SharedModel::Use::~Use() {
+SharedModel::Use::~Use() { release(); }
+
+void SharedModel::Use::release() {
   if (alone_)
     shared_->users_.store(0);
   else

@@ -20,10 +20,11 @@ class SharedModel {
  public:
   explicit SharedModel(std::unique_ptr<Model> model) : model_(std::move(model)) {}
 
-  // The model for as long as this exists. `what` is for the message.
+  // The model for as long as this exists. `what` is for the message. A model that is `mixed` is refused with
+  // ERR_ONELOGIT_MIXED, unless `replaces`: every tensor of it is about to be replaced.
   class Use {
    public:
-    Use(std::shared_ptr<SharedModel> shared, bool alone, const char* what);
+    Use(std::shared_ptr<SharedModel> shared, bool alone, const char* what, bool replaces = false);
     ~Use();
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
@@ -31,6 +32,7 @@ class SharedModel {
     Model* operator->() const { return shared_->model_.get(); }
 
    private:
+    void release();
     std::shared_ptr<SharedModel> shared_;
     bool alone_;
   };

@@ -49,6 +49,10 @@ class SafetensorsFile {
   // `count` elements from element `first`.
   void read_float32(const TensorEntry& tensor, float* destination, std::int64_t first, std::int64_t count) const;
 
+  // Reads tensors and forgets what they hold, so that a disk that fails is found before anything is replaced by what is
+  // read. Reading them again comes from memory, as far as the system has any. Throws ERR_ONELOGIT_FILE.
+  void check_readable(std::span<const TensorEntry* const> tensors) const;
+
   // Throws ERR_ONELOGIT_FILE if the file was written to since it was opened: what was read before and what is read now
   // need not belong together.
   void check_unchanged() const;

@@ -177,6 +177,17 @@ void SafetensorsFile::read(const TensorEntry& tensor, void* destination, std::ui
   implementation_->read_at(implementation_->data_start + tensor.begin + offset, destination, bytes);
 }
 
+void SafetensorsFile::check_readable(std::span<const TensorEntry* const> tensors) const {
+  constexpr std::uint64_t piece = std::uint64_t{4} << 20;
+  std::vector<std::uint8_t> bytes;
+  for (const TensorEntry* tensor : tensors) {
+    const std::uint64_t size = tensor->end - tensor->begin;
+    bytes.resize(static_cast<std::size_t>(std::max<std::uint64_t>(bytes.size(), std::min(size, piece))));
+    for (std::uint64_t begin = 0; begin < size; begin += piece)
+      read(*tensor, bytes.data(), begin, std::min(piece, size - begin));
+  }
+}
+
 void SafetensorsFile::check_unchanged() const {
   const int descriptor = implementation_->descriptor.get();
   struct stat status;

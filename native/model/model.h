@@ -62,6 +62,9 @@ class Model {
 
   std::optional<Preprocessing> preprocessing;  // unset until chosen or fixed by the first fit
   bool trained = false;                        // fitted or loaded: no prior bias any more
+  // Some tensors were replaced and others not, because a disk or a device failed between the two: what the model
+  // computes is of no use until all of them are (a checkpoint has all).
+  bool mixed = false;
 
   // ---- inference: m examples of host memory → host float32. What the predictor arranges (predictor.h) is made anew
   // after the tensors changed (`tensors_changed`). Chunks of at most 256 examples inside. `cancelled` may be null;

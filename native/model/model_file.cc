@@ -70,6 +70,13 @@ void read_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& t
   }
 }
 
+void check_readable(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors) {
+  std::vector<const TensorEntry*> entries;
+  entries.reserve(tensors.size());
+  for (const NamedTensor& tensor : tensors) entries.push_back(&entry_for(file, tensor));
+  file.check_readable(entries);
+}
+
 std::vector<NamedTensor> planned_tensors(const ModelSpec& spec) {
   const Graph graph(spec);
   std::vector<NamedTensor> tensors;

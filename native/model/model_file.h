@@ -19,6 +19,10 @@ void check_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& 
 // Fills `tensors` from those of the same names in `file`, after check_tensors.
 void read_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors, Backend& backend);
 
+// Reads them all and forgets what they hold, after check_tensors: before tensors are replaced whose values somebody may
+// want to keep. What can still fail then (the disk at the second time, a device) leaves a mixture.
+void check_readable(const SafetensorsFile& file, const std::vector<NamedTensor>& tensors);
+
 // The tensors that a model of these layers has, without memory for them (`data` is null): what a file is checked
 // against before anything is allocated for it.
 std::vector<NamedTensor> planned_tensors(const ModelSpec& spec);

@@ -70,10 +70,16 @@ void load_state_dict(Model& model, std::span<const SafetensorsFile> files, std::
   std::vector<Transfer> transfers;
   transfers.reserve(tensors.size());
   for (const StateDictTensor& wanted : tensors) transfers.push_back(transfer_of(model, files, wanted));
+  for (const Transfer& transfer : transfers) {
+    const TensorEntry* const entries[] = {transfer.entry};
+    transfer.file->check_readable(entries);
+  }
   std::vector<float> values, turned;
-  // Before the first of them: a disk may fail between two.
+  model.mixed = true;
+  // Before the first of them: what is arranged for them is of no use from then on.
   model.tensors_changed();
   for (const Transfer& transfer : transfers) run(transfer, model.backend(), values, turned);
+  model.mixed = false;
 }
 
 }  // namespace onelogit

@@ -214,7 +214,11 @@ TrainingState read_checkpoint(Model& model, const TrainOptions& options) {
 
   std::vector<NamedTensor> tensors = model.tensors();
   for (NamedTensor& tensor : model.optimizer_tensors()) tensors.push_back(std::move(tensor));
+  check_readable(file, tensors);
+  model.mixed = true;
   read_tensors(file, tensors, model.backend());
+  file.check_unchanged();
+  model.mixed = false;
   model.preprocessing = preprocessing;
   return state;
 }

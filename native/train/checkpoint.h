@@ -46,7 +46,8 @@ void write_checkpoint(Model& model, const TrainOptions& options, const TrainingS
 
 // Loads options.resume_path into the model and its optimizer state. Throws ERR_ONELOGIT_CHECKPOINT when it is none, or
 // of another run (loss, optimizer, batch size, seed, data, preprocessing); ERR_ONELOGIT_FORMAT when its tensors are not
-// this model's. Nothing changes before all that was checked.
+// this model's. Nothing changes before all that was checked and every byte was read once; a failure after that leaves
+// `model.mixed`.
 TrainingState read_checkpoint(Model& model, const TrainOptions& options);
 
 }  // namespace onelogit

@@ -6,7 +6,9 @@
 #include <fstream>
 #include <iterator>
 
+#include "backend/cpu/cpu_backend.h"
 #include "error.h"
+#include "model/model_file.h"
 #include "train/trainer.h"
 #include "training_data.h"
 
@@ -222,6 +224,59 @@ TEST_CASE("checkpoint: of another run, or none at all, is refused and changes no
   CHECK(result.steps == 20);
   CHECK(result.final_loss > 0);
   CHECK(same_bits(tensors_of(same), tensors_of(trained)));
+}
+
+// A device that fails at the n-th copy to it from now on.
+class FailingBackend : public CpuBackend {
+ public:
+  void upload(void* device, const void* host, std::size_t bytes) override {
+    if (uploads_left > 0 && --uploads_left == 0)
+      throw Error(ErrorKind::operation, "ERR_ONELOGIT_TEST", "Expected a device that works");
+    CpuBackend::upload(device, host, bytes);
+  }
+  int uploads_left = 0;
+};
+
+TEST_CASE("checkpoint: a failure between two tensors leaves a model that says so until one was read whole") {
+  const TemporaryFile file("whole");
+  const Setting setting{"", LossKind::batch_cross_entropy, OptimizerKind::adam, false};
+  TrainOptions options = options_of(setting);
+  options.steps = 20;
+  options.checkpoint_path = file.path;
+  Model trained(small_network(8, 4), cpu_backend());
+  train(trained, options, {});
+  options.checkpoint_path.clear();
+  options.resume_path = file.path;
+  FailingBackend backend;
+  Model model(small_network(8, 4), backend);
+  const std::vector<float> before = tensors_of(model);
+  backend.uploads_left = 3;
+  CHECK(failure_of([&] { train(model, options, {}); }).first == "ERR_ONELOGIT_TEST");
+  CHECK(model.mixed);
+  CHECK_FALSE(same_bits(tensors_of(model), before));
+  CHECK_FALSE(same_bits(tensors_of(model), tensors_of(trained)));
+  // Refused before anything is read: as it was.
+  TrainOptions other = options;
+  other.seed += 1;
+  CHECK(failure_of([&] { train(model, other, {}); }).first == "ERR_ONELOGIT_CHECKPOINT");
+  CHECK(model.mixed);
+  train(model, options, {});
+  CHECK_FALSE(model.mixed);
+  CHECK(same_bits(tensors_of(model), tensors_of(trained)));
+}
+
+TEST_CASE("checkpoint: every tensor is read once before the first is replaced") {
+  const TemporaryFile path("readable");
+  TrainOptions options = options_of({"", LossKind::batch_cross_entropy, OptimizerKind::adam, false});
+  options.steps = 20;
+  options.checkpoint_path = path.path;
+  Model trained(small_network(8, 4), cpu_backend());
+  train(trained, options, {});
+  const SafetensorsFile file = SafetensorsFile::open(path.path);
+  check_readable(file, trained.tensors());
+  // What was there when it was opened is not any more.
+  std::filesystem::resize_file(path.path, path.bytes().size() - file.tensors().back().end + 1);
+  CHECK(failure_of([&] { check_readable(file, trained.tensors()); }).first == "ERR_ONELOGIT_FILE");
 }
 
 }  // namespace

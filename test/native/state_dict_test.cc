@@ -162,7 +162,29 @@ TEST_CASE("state dict: what does not fit changes nothing") {
     refuses("ERR_ONELOGIT_TENSOR", with("fc.weight", "2,18", 36), {{"fc.weight", 0, channels, pixels}});
 }
 
-TEST_CASE("state dict: a file that ends while it is read leaves a model whose answers are those of its tensors") {
+namespace {
+
+// A device that fails at the n-th copy to it from now on.
+class FailingBackend : public CpuBackend {
+ public:
+  void upload(void* device, const void* host, std::size_t bytes) override {
+    if (uploads_left > 0 && --uploads_left == 0)
+      throw Error(ErrorKind::operation, "ERR_ONELOGIT_TEST", "Expected a device that works");
+    CpuBackend::upload(device, host, bytes);
+  }
+  int uploads_left = 0;
+};
+
+std::vector<float> answer(Model& model) {
+  const std::vector<float> input(12, 1.0f);
+  std::vector<float> logits(2);
+  model.predict(input.data(), ExampleType::float32, 1, Output::logits, logits.data(), nullptr);
+  return logits;
+}
+
+}  // namespace
+
+TEST_CASE("state dict: a file that ends while it is read changes nothing") {
   const test::ScratchDirectory directory;
   const std::string path = directory / "weights.safetensors";
   File bytes = whole_file();
@@ -170,23 +192,36 @@ TEST_CASE("state dict: a file that ends while it is read leaves a model whose an
   std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.bytes.data()), bytes.bytes.size());
   CpuBackend backend;
   Model model(small_network(), backend), other(small_network(), backend);
-  const std::vector<float> input(12, 1.0f);
-  const auto answer = [&](Model& asked) {
-    std::vector<float> logits(2);
-    asked.predict(input.data(), ExampleType::float32, 1, Output::logits, logits.data(), nullptr);
-    return logits;
-  };
   const std::vector<float> before = answer(model);
   const SafetensorsFile file = SafetensorsFile::open(path);
   std::filesystem::resize_file(path, bytes.bytes.size() - 4 * (36 + 2));  // without the dense layer
-  CHECK(code_of(model, file, whole) != "");
+  CHECK(code_of(model, file, whole) == "ERR_ONELOGIT_FILE");
+  for (std::size_t i = 0; i < 4; ++i) CHECK(values_of(model, i) == values_of(other, i));
+  CHECK(answer(model) == before);
+  CHECK_FALSE(model.mixed);
+}
+
+TEST_CASE(
+    "state dict: a device that fails half way leaves a model that says so, and whose answers are those of its "
+    "tensors") {
+  FailingBackend backend;
+  Model model(small_network(), backend), other(small_network(), backend);
+  const std::vector<float> before = answer(model);
+  File bytes = whole_file();
+  const SafetensorsFile file = bytes.parse();
+  backend.uploads_left = 3;
+  CHECK(code_of(model, file, whole) == "ERR_ONELOGIT_TEST");
+  CHECK(model.mixed);
   CHECK(values_of(model, 0) != values_of(other, 0));
+  CHECK(values_of(model, 2) == values_of(other, 2));
   for (std::size_t i = 0; i < 4; ++i) {
     const std::vector<float> values = values_of(model, i);
     upload_float32(backend, other.tensors()[i], 0, static_cast<std::int64_t>(values.size()), values.data());
   }
   CHECK(answer(model) == answer(other));
   CHECK(answer(model) != before);
+  CHECK(code_of(model, file, whole) == "");
+  CHECK_FALSE(model.mixed);
 }
 
 }  // namespace onelogit
