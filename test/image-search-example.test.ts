@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { ExampleProcess, needs, needsExample, requireFromExample } from './helpers/example.js';
+import { ExampleProcess, exampleDirectory, needs, needsExample, requireFromExample } from './helpers/example.js';
 import { writeTinyIdx } from './helpers/tiny-idx.js';
 
 const name = 'image-search';
@@ -63,6 +63,21 @@ async function watch(classId: number, wanted: number) {
 }
 
 describe('the server', () => {
+  it('keeps its network beside itself, whatever is in the name of that directory', async () => {
+    const directory = join(cache, 'a copy 100% é');
+    for (const part of ['server.mjs', 'lib', 'package.json'])
+      await cp(exampleDirectory(name) + part, join(directory, part), { recursive: true });
+    await symlink(`${exampleDirectory(name)}node_modules`, join(directory, 'node_modules'));
+    // No network, so that it ends at once; in any other place it would look in vain, and begin to train.
+    const kept = join(directory, '.cache', 'glyphs-2.safetensors');
+    await mkdir(join(directory, '.cache'));
+    await writeFile(kept, 'no network');
+    const server = new ExampleProcess(name, join(directory, 'server.mjs'), ['--port', '0', '--classes', '2']);
+    running.push(server);
+    expect(await server.find(/^(Using .*|Training)/m)).toBe(`Using ${kept}; remove it to train again`);
+    expect((await server.exited).code).toBe(1);
+  });
+
   it('gives every browser matches of the class it asked for, most of them truly of that class', async () => {
     const all = await Promise.all([7, 123, 7].map(async (classId) => ({ classId, ...(await watch(classId, 12)) })));
     let right = 0;

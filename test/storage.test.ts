@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ClassStorage, datasets, losses, Model, metrics, optimizers, SingleLogitClassifier, zoo } from '../src/index.js';
+import { type ClassStorage, datasets, layers, losses, Model, metrics, optimizers, SingleLogitClassifier, zoo } from '../src/index.js';
 import { readSafetensorsHeader } from '../src/safetensors.js';
 import { runCli } from './helpers/run-cli.js';
 import { type Images, writeIdx } from './helpers/tiny-idx.js';
@@ -162,6 +162,25 @@ describe('onelogit convert', () => {
         Array.from(test.labels, (label) => label === c),
       );
     expect(after.oneMinusAuprc).toBeCloseTo(1 - sum / 12, 6);
+  });
+
+  it('measures a large int8 matrix without a copy of it on the heap', async () => {
+    // 2^24 weights: 128 MiB as a list of numbers. Of more than 2^27 there is none at all.
+    const large = Model.sequential({
+      inputShape: [784],
+      layers: [layers.dense(1024), layers.dense(16384)],
+      preprocessing: { scale: 1 / 255 },
+    });
+    const path = join(directory, 'large.safetensors');
+    await large.save(path);
+    large.dispose();
+    await writeIdx(join(directory, 'large-data'), train as Images, test as Images);
+    const args = ['convert', path, '--storage', 'int8', '--out', join(directory, 'large-int8.safetensors')];
+    const { code, signal, stdout } = await runCli([...args, '--data', join(directory, 'large-data'), '--json'], {
+      env: { NODE_OPTIONS: '--max-old-space-size=64' },
+    });
+    expect({ code, signal }).toEqual({ code: 0, signal: null });
+    expect(JSON.parse(stdout)).toMatchObject({ classes: 16384, features: 1024, after: { oneMinusAuprc: expect.any(Number) } });
   });
 
   it.each(['float32', 'bfloat16', 'int8'] as const)('writes what info describes: %s', async (storage) => {
