@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Output } from '../src/cli/output.js';
-import { TableProgress } from '../src/cli/reproduce-progress.js';
+import { recordingTo, TableProgress } from '../src/cli/reproduce-progress.js';
 import { InterruptedError } from '../src/cli/usage.js';
 import type { InMemoryDataset } from '../src/dataset.js';
 import { AbortError, OneLogitError } from '../src/errors.js';
@@ -19,6 +19,7 @@ import { fingerprintOf, type LossResult, StateDirectory } from '../src/reproduce
 import { tablePartsOf } from '../src/reproduce/table-plan.js';
 import { lossesOf, table1Rows, table1Verdict, table2Rows, tableCells } from '../src/reproduce/tables.js';
 import { dataDirectory, mnistDirectory } from './helpers/data.js';
+import { readLog, startsOf } from './helpers/log.js';
 import { runCli, startCli } from './helpers/run-cli.js';
 
 let directory: string;
@@ -69,6 +70,28 @@ describe('runLoss', () => {
     expect(model.split).toBeNull(); // trained on everything
     model.dispose();
     expect(existsSync(state.checkpoint('batch-cross-entropy'))).toBe(false);
+  });
+
+  it('keeps a log of every training, which says what it is of', async () => {
+    const log = join(directory, 'run.jsonl');
+    const recording = recordingTo(log, 'table1');
+    const { hooks } = recorded();
+    const state = new StateDirectory(directory, recipe);
+    const logged = { ...hooks, recording: (part: 'search' | 'train') => recording('glyphs', 'nce', part)! };
+    const result = await runLoss('nce', glyphs(), state, logged);
+    const records = readLog(log);
+    expect(startsOf(records).map(({ notes }) => notes)).toEqual(
+      ['search', 'search', 'train'].map((part) => ({ command: 'onelogit reproduce table1', dataset: 'glyphs', loss: 'nce', part })),
+    );
+    expect(startsOf(records).map(({ options }) => (options.optimizer as { learningRate: number }).learningRate)).toEqual([
+      ...recipe.learningRates,
+      result.learningRate,
+    ]);
+    expect(records.filter(({ record }) => record === 'end')).toMatchObject([
+      { outcome: 'done', step: recipe.searchSteps },
+      { outcome: 'done', step: recipe.searchSteps },
+      { outcome: 'done', step: recipe.steps },
+    ]);
   });
 
   it('drops a learning rate that ends in a loss that is not finite', async () => {
@@ -370,8 +393,12 @@ describe('onelogit reproduce', () => {
   ];
 
   it('prints the table, writes JSON and Markdown, and repeats nothing the second time', async () => {
-    const first = await runCli([...args(directory), '--json']);
+    const log = join(directory, 'run.jsonl');
+    const first = await runCli([...args(directory), '--log', log, '--json']);
     expect(first.code).toBe(0);
+    expect(startsOf(readLog(log)).map(({ notes }) => `${notes!.loss} ${notes!.part}`)).toEqual(
+      ['cross-entropy', 'batch-cross-entropy'].flatMap((loss) => [...Array(4).fill(`${loss} search`), `${loss} train`]),
+    );
     const printed = JSON.parse(first.stdout);
     expect(Object.keys(printed.datasets.glyphs.results)).toEqual(['cross-entropy', 'batch-cross-entropy']);
     const written = JSON.parse(await readFile(printed.files.json, 'utf8'));
@@ -393,7 +420,9 @@ describe('onelogit reproduce', () => {
     ])
       expect(markdown).toContain(part);
 
-    const second = await runCli(args(directory));
+    // What was done is not trained again, and so not logged.
+    const second = await runCli([...args(directory), '--log', join(directory, 'unused.jsonl')]);
+    expect(existsSync(join(directory, 'unused.jsonl'))).toBe(false);
     expect(second.code).toBe(0);
     expect(second.stdout).toMatch(/^Table I/);
     expect(second.stdout).toMatch(/The aligned losses .* \(2 of 7 losses\)\./);

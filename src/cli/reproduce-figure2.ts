@@ -14,7 +14,7 @@ import { version } from '../version.js';
 import { loadData as load } from './load-data.js';
 import { type Output, percent, table } from './output.js';
 import { findDatasets } from './reproduce-data.js';
-import { describePlan, TableProgress } from './reproduce-progress.js';
+import { describePlan, recordingTo, TableProgress } from './reproduce-progress.js';
 
 export interface Figure2Run {
   datasets: readonly TableDataset[];
@@ -22,17 +22,18 @@ export interface Figure2Run {
   losses: readonly LossName[] | undefined;
   choices: RecipeChoices;
   device: Device;
+  log: string | undefined;
   out: string;
   output: Output;
   signal: AbortSignal;
 }
 
-export async function reproduceFigure2({ datasets, data: directory, losses: some, choices, device, out, output, signal }: Figure2Run) {
+export async function reproduceFigure2({ datasets, data: directory, losses: some, choices, device, log, out, output, signal }: Figure2Run) {
   const draw = await figureDrawer(); // now: what is missing should not be learnt after training
   const commit = await sourceCommit();
   const losses = lossNames.filter((loss) => (some ?? figure2Losses).includes(loss));
   const { found } = findDatasets(datasets, directory);
-  const progress = new TableProgress(output, signal, device);
+  const progress = new TableProgress(output, signal, device, recordingTo(log, 'figure2'));
   for (const [dataset] of found) {
     const { about } = tableTasks[dataset];
     const recipe = tableRecipe(dataset, about.trainExamples, choices);

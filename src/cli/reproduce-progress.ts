@@ -4,6 +4,7 @@ import type { ExperimentHooks } from '../reproduce/experiment.js';
 import type { LossName } from '../reproduce/paper.js';
 import { Plan } from '../reproduce/plan.js';
 import type { Recipe } from '../reproduce/recipe.js';
+import type { Recording, TrainingPart } from '../reproduce/search.js';
 import type { LossResult, StateDirectory } from '../reproduce/state.js';
 import { type TablePart, tablePartsDone, tablePartsOf } from '../reproduce/table-plan.js';
 import { count, duration, type Output } from './output.js';
@@ -15,6 +16,12 @@ const describePart = (part: TablePart) =>
 
 /** Seconds of training after which the whole run is estimated. */
 const enoughSeconds = 10;
+
+/** With --log: every training is a run of that file, whose first record says which. */
+export const recordingTo =
+  (log: string | undefined, target: string) =>
+  (dataset: string, loss: LossName, part: TrainingPart): Recording | undefined =>
+    log === undefined ? undefined : { log, notes: { command: `onelogit reproduce ${target}`, dataset, loss, part } };
 
 /** One line that says what a loss takes. */
 export function describePlan(dataset: string, losses: readonly LossName[], { learningRates, searchSteps, steps }: Recipe): string {
@@ -35,6 +42,8 @@ export class TableProgress {
     readonly output: Output,
     readonly signal: AbortSignal,
     readonly device: Device,
+    /** What to keep of the trainings. */
+    readonly recording: ReturnType<typeof recordingTo> = () => undefined,
   ) {}
 
   /** Adds the parts of a loss to what the run has to do. */
@@ -81,6 +90,7 @@ export class TableProgress {
           progress?.update({ ...whole, details: fitState(fit).details });
         },
         onNote: (note) => progress?.note(note),
+        recording: (part) => this.recording(dataset, loss, part) ?? {},
       });
     } catch (error) {
       if (wasStopped(error, signal))

@@ -15,6 +15,7 @@ import { version } from '../version.js';
 import { loadData as load } from './load-data.js';
 import { count, duration, type Output, percent, table } from './output.js';
 import { fitState, Progress } from './progress.js';
+import { recordingTo } from './reproduce-progress.js';
 import { InterruptedError, wasStopped } from './usage.js';
 
 export interface ScaleRun {
@@ -23,6 +24,7 @@ export interface ScaleRun {
   losses: readonly LossName[];
   choices: ScaleChoices;
   examples: number | undefined;
+  log: string | undefined;
   out: string;
   output: Output;
   signal: AbortSignal;
@@ -37,8 +39,19 @@ const said: Record<'train' | 'single-logit' | 'softmax', string> = {
 const describePart = (part: Part) =>
   part.startsWith('search ') ? `trying learning rate ${part.slice('search '.length)}` : said[part as keyof typeof said];
 
-export async function reproduceScale({ datasets, data, losses: asked, choices, examples, out, output, signal }: ScaleRun): Promise<void> {
+export async function reproduceScale({
+  datasets,
+  data,
+  losses: asked,
+  choices,
+  examples,
+  log,
+  out,
+  output,
+  signal,
+}: ScaleRun): Promise<void> {
   const commit = await sourceCommit(); // now: somebody may commit while this runs
+  const recording = recordingTo(log, 'scale');
   const losses = asked.toSorted((a, b) => lossNames.indexOf(a) - lossNames.indexOf(b));
   const mostExamples = (name: ScaleDataset) =>
     Math.min(examples ?? Number.POSITIVE_INFINITY, scaleTasks[name].testExamples ?? Number.POSITIVE_INFINITY);
@@ -55,7 +68,7 @@ export async function reproduceScale({ datasets, data, losses: asked, choices, e
   if (found.length === 0)
     throw new OneLogitError(
       'ERR_ONELOGIT_NO_DATA',
-      `Expected the data of ${datasets.join(', ')} in --data, $ONELOGIT_DATA, ../shared/data or the download cache but found none`,
+      `Expected the data of ${datasets.join(', ')} in --data${data === undefined ? ', $ONELOGIT_DATA, ../shared/data or the download cache' : ` ${data}`} but found none`,
     );
 
   // What the whole run has to do, from what the tasks are known to be: nothing is loaded yet.
@@ -118,6 +131,7 @@ export async function reproduceScale({ datasets, data, losses: asked, choices, e
             progress?.update({ ...plan.state({ share: fit.step / fit.steps, secondsLeft: fit.secondsLeft }), details });
           },
           onNote: (note) => progress?.note(note),
+          recording: (part) => recording(name, loss, part) ?? {},
         });
         results[loss] = result;
       } catch (error) {

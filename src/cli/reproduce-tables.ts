@@ -14,7 +14,7 @@ import { version } from '../version.js';
 import { loadData as load } from './load-data.js';
 import { count, type Output, percent, table } from './output.js';
 import { findDatasets } from './reproduce-data.js';
-import { describePlan, TableProgress } from './reproduce-progress.js';
+import { describePlan, recordingTo, TableProgress } from './reproduce-progress.js';
 import { InterruptedError } from './usage.js';
 
 export interface TablesRun {
@@ -24,6 +24,7 @@ export interface TablesRun {
   losses: readonly LossName[] | undefined;
   choices: RecipeChoices;
   device: Device;
+  log: string | undefined;
   out: string;
   output: Output;
   signal: AbortSignal;
@@ -36,6 +37,7 @@ export async function reproduceTables({
   losses: some,
   choices,
   device,
+  log,
   out,
   output,
   signal,
@@ -51,7 +53,7 @@ export async function reproduceTables({
   });
 
   // What there is to do, from what the data is known to be: nothing is loaded yet.
-  const progress = new TableProgress(output, signal, device);
+  const progress = new TableProgress(output, signal, device, recordingTo(log, name));
   for (const { dataset, losses } of chosen) {
     const { about } = tableTasks[dataset];
     const recipe = tableRecipe(dataset, about.trainExamples, choices);

@@ -4,6 +4,8 @@ import { lossNames } from '../reproduce/paper.js';
 import { scaleDatasets, scaleDefaults } from '../reproduce/scale-recipe.js';
 import { paperDatasets, tableDatasets, tableTasks } from '../reproduce/table-datasets.js';
 import { type Architecture, architectures, paperClasses, timingDefaults } from '../reproduce/timing-recipe.js';
+import { checkLogFile } from '../training-log/log-file.js';
+import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
 import { choice, choices, integer, integers, largestFloat32, largestInt32, number, text } from './options.js';
 import { suggestion, UsageError } from './usage.js';
@@ -56,6 +58,7 @@ const options = {
   }),
   seed: integer('of weights, order of the data and the validation part', { least: 0, otherwise: mnist.seed }),
   device: choice('where the networks run (default: auto, a GPU if there is one)', ['auto', 'cpu', 'cuda']),
+  log: text('append a record of every training as JSON Lines (see docs/training.md)', 'FILE'),
   out: text('directory for the results, and for what an interrupted run goes on from', 'DIR', join('bench', 'results')),
 };
 
@@ -72,6 +75,7 @@ const optionTargets: Partial<Record<keyof typeof options, readonly Target[]>> = 
   'search-steps': trained,
   'batch-size': ['table1', 'table2', 'figure2'],
   'weight-decay': trained,
+  log: trained,
   device: ['table1', 'table2', 'table3', 'figure1', 'figure2'],
   architectures: timed,
   classes: timed,
@@ -136,6 +140,10 @@ export const command = defineCommand(
     if (!targets.includes(name))
       throw new UsageError(`Expected one of ${targets.join(', ')} for TARGET but received '${name}'${suggestion(name, targets)}`);
     checkOptionsOf(name, values);
+    if (values.log !== undefined) {
+      checkWritable(values.log, '--log', { grows: true });
+      checkLogFile(values.log, '--log');
+    }
     if (name === 'scale') {
       const { reproduceScale } = await import('./reproduce-scale.js');
       return reproduceScale({
@@ -149,6 +157,7 @@ export const command = defineCommand(
           seed: values.seed,
         },
         examples: values.examples,
+        log: values.log,
         out: values.out,
         output,
         signal,
@@ -183,7 +192,7 @@ export const command = defineCommand(
       weightDecay: values['weight-decay'],
       seed: values.seed,
     };
-    const common = { data, losses, choices: recipeChoices, device, out, output, signal };
+    const common = { data, losses, choices: recipeChoices, device, log: values.log, out, output, signal };
     if (name === 'figure2') {
       const { reproduceFigure2 } = await import('./reproduce-figure2.js');
       return reproduceFigure2({ ...common, datasets: datasetsOf(name, values.datasets, figure2Datasets, ['mnist']) });

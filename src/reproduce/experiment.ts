@@ -8,7 +8,7 @@ import { type Device, type Evaluation, losses, optimizers, type Progress, schedu
 import { newNetwork } from './networks.js';
 import type { LossName } from './paper.js';
 import { lossOptions, type Recipe } from './recipe.js';
-import { type Outcome, searchAndTrain, unlessNotFinite, validationOf } from './search.js';
+import { type Outcome, type Recording, searchAndTrain, type TrainingPart, unlessNotFinite, validationOf } from './search.js';
 import type { Candidate, LossResult, Scored, StateDirectory } from './state.js';
 import type { TablePart } from './table-plan.js';
 
@@ -25,6 +25,8 @@ export interface ExperimentHooks {
   onProgress(progress: Progress): void;
   /** Something that is finished and worth a line. */
   onNote(note: string): void;
+  /** What `fit` is to keep of a training. */
+  recording?(part: TrainingPart): Recording;
 }
 
 function trainingOptions(loss: LossName, learningRate: number, recipe: Recipe, trainExamples: number) {
@@ -54,6 +56,7 @@ async function tryCandidate(
       model.fit(data.train, {
         ...trainingOptions(loss, learningRate, recipe, data.train.length),
         steps: recipe.searchSteps,
+        ...hooks.recording?.('search'),
         validation: { fraction: recipe.validationFraction, seed: recipe.seed },
         signal: hooks.signal,
         onProgress: hooks.onProgress,
@@ -94,6 +97,7 @@ async function trainChosen(
       model.fit(data.train, {
         ...trainingOptions(loss, learningRate, recipe, data.train.length),
         steps: recipe.steps,
+        ...hooks.recording?.('train'),
         checkpoint: { path: checkpoint, everySteps: checkpointSteps(recipe, model.device) },
         ...(resumed ? { resumeFrom: checkpoint } : {}),
         signal: hooks.signal,

@@ -8,7 +8,7 @@ import type { LossName } from './paper.js';
 import type { ScaleData } from './scale-data.js';
 import { type Part, partsOf } from './scale-plan.js';
 import { type ScaleRecipe, scaleLossOptions } from './scale-recipe.js';
-import { type Outcome, searchAndTrain, unlessNotFinite, validationOf } from './search.js';
+import { type Outcome, type Recording, searchAndTrain, type TrainingPart, unlessNotFinite, validationOf } from './search.js';
 import { type Candidate, type LossState, StateDirectory } from './state.js';
 
 export interface ScaleCandidate extends Candidate {
@@ -58,6 +58,8 @@ export interface ScaleHooks {
   onPart(part: Part): void;
   onProgress(progress: Progress): void;
   onNote(note: string): void;
+  /** What `fit` is to keep of a training. */
+  recording?(part: TrainingPart): Recording;
 }
 
 export function scaleState(path: string, recipe: ScaleRecipe, data?: string): ScaleState {
@@ -122,6 +124,7 @@ async function tryCandidate(
       model.fit(data.train, {
         ...trainingOptions(loss, learningRate, recipe, hooks),
         steps: recipe.searchSteps,
+        ...hooks.recording?.('search'),
         validation: data.validation,
       }),
     );
@@ -155,6 +158,7 @@ async function trainChosen(
       model.fit(data.train, {
         ...trainingOptions(loss, learningRate, recipe, hooks),
         steps: recipe.steps,
+        ...hooks.recording?.('train'),
         checkpoint: { path: checkpoint, everySteps: 500 },
         ...(resumes ? { resumeFrom: checkpoint } : {}),
       }),

@@ -2,11 +2,16 @@
  * The part that all reproductions share: try every learning rate for a few steps, train with the best, and when that ends in a loss that
  * is not finite, with the next best. What was tried is in the state; an interrupted search repeats at most one candidate.
  */
-import { type FitResult, OneLogitError } from '../index.js';
+import { type FitOptions, type FitResult, OneLogitError } from '../index.js';
 import type { LossName } from './paper.js';
 import type { Candidate, LossState, StateDirectory } from './state.js';
 
 const notFinite = 'ERR_ONELOGIT_LOSS_NOT_FINITE';
+
+/** Which training of a loss: one that tries a learning rate, or the one with the chosen rate. */
+export type TrainingPart = 'search' | 'train';
+/** What `fit` is told to keep of a training. */
+export type Recording = Pick<FitOptions, 'log' | 'notes'>;
 
 export type Outcome<T> = { value: T } | { reason: string };
 
