@@ -118,7 +118,9 @@ describe('train', () => {
     [['--split', 'test', '--image-size', '20000'], /from 1 to 16384 for --image-size/],
   ])('%j exits with 2', async (args, message) => {
     const { code, stdout, stderr } = await runCli([...train, ...args], { cwd: directory });
-    expect(stderr.trim().split('\n').at(-1)).toMatch(message);
+    const [said, help] = stderr.trim().split('\n').slice(-2);
+    expect(said).toMatch(message);
+    expect(help).toBe('Help: onelogit train --help');
     expect(stdout).toBe('');
     expect(code).toBe(2);
     expect(existsSync(join(directory, 'out.safetensors'))).toBe(false);

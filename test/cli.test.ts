@@ -131,6 +131,41 @@ describe('wrong usage', () => {
     expect(stderr).not.toContain('    at ');
   });
 
+  it('says where help is, after what is wrong', async () => {
+    for (const args of [['train'], ['evaluate', 'model'], ['train', 'data', '--stpes', '5']]) {
+      const { stderr } = await cli(...args);
+      expect(stderr.trim().split('\n').at(-1)).toBe(`Help: onelogit ${args[0]} --help`);
+    }
+  });
+
+  it('says that MODEL and DATA are in the wrong order', async () => {
+    await writeFile(join(directory, 'a-file'), 'x');
+    for (const args of [
+      ['evaluate', 'data', 'a-file'],
+      ['calibrate', 'data', 'a-file', '--recall', '0.9'],
+    ])
+      expect(await cli(...args)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(
+          'Expected MODEL, a file, before DATA, a directory, but received data, a directory, before a-file, a file',
+        ),
+      });
+  });
+
+  it('says what a wrong path is, in words', async () => {
+    await writeFile(join(directory, 'a-file'), 'x');
+    const file = await cli('train', 'a-file');
+    expect(file).toMatchObject({ code: 1, stderr: expect.stringContaining('directory of data at a-file but received: a file') });
+    const scale = await cli('reproduce', 'scale', '--data', 'nowhere');
+    expect(scale).toMatchObject({ code: 1, stderr: expect.stringMatching(/Expected the data of .* in --data nowhere but found none/) });
+    for (const { stderr } of [file, scale]) expect(stderr).not.toMatch(/ENO\w+/);
+  });
+
+  it('lays help out for the columns that a pipe is told of', async () => {
+    const { stdout } = await runCli(['info', '--help'], { cwd: directory, env: { COLUMNS: '50' } });
+    for (const line of stdout.split('\n')) expect(line.startsWith('  $') ? 0 : line.length).toBeLessThanOrEqual(50);
+  });
+
   it('refuses an option of another format', async () => {
     const { code, stdout } = await cli('train', 'data', '--context', '3', '--out', 'unused.safetensors', '--json');
     expect(code).toBe(1);

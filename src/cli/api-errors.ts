@@ -41,6 +41,7 @@ export function inOptionsWords(
     Object.keys(options)
       .filter((name) => name.includes('-'))
       .reduce((said, name) => said.replaceAll(new RegExp(`\\b${camelCase(name)}\\b`, 'g'), `--${name}`), text);
+  if (code === 'ERR_ONELOGIT_CHECKPOINT') (error as Error).message = message.replaceAll(/\bresumeFrom\b/g, '--resume');
   if (advising.includes(code)) (error as Error).message = words(message);
   if (!codes.includes(code)) return error;
   const [, wanted, name, of = '', rest = ''] =

@@ -6,6 +6,7 @@ import type { Split } from '../split.js';
 import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
 import { loadData } from './load-data.js';
+import { checkModelFirst } from './model-argument.js';
 import { choice, number, text } from './options.js';
 import { count } from './output.js';
 import { ofExamples, watched } from './steady.js';
@@ -61,6 +62,7 @@ export const command = defineCommand(
       throw new UsageError(`Expected exactly one of --recall and --precision but received ${recall === undefined ? 'neither' : 'both'}`);
     const heldOut = values['held-out'];
     if (heldOut === split) throw new UsageError(`Expected another part than --split for --held-out but received ${split} for both`);
+    await checkModelFirst(path, directory);
     checkWritable(out, values.out === undefined ? 'MODEL' : '--out');
     const { SingleLogitClassifier } = await import('../index.js');
     const classifier = await SingleLogitClassifier.load(path);

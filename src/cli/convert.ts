@@ -48,8 +48,10 @@ export const command = defineCommand(
     const classifier = await SingleLogitClassifier.load(path, { storage });
     const { classes, features } = classifier;
     try {
+      signal.throwIfAborted();
       // The model is read before the file may be replaced.
       const original = data === undefined ? undefined : await evaluated(path, data, values, signal);
+      signal.throwIfAborted();
       await classifier.save(out);
       const after = (await stat(out)).size;
       const converted = original && (await reevaluated(original, out, signal));
@@ -89,6 +91,7 @@ export const command = defineCommand(
       classifier.dispose();
     }
   },
+  { interruptible: true },
 );
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`;

@@ -8,6 +8,7 @@ import { shortName } from '../short-name.js';
 import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
 import { loadData } from './load-data.js';
+import { checkModelFirst } from './model-argument.js';
 import { choice, integer, text } from './options.js';
 import { count, percent, table } from './output.js';
 import { ofExamples, watched } from './steady.js';
@@ -49,6 +50,7 @@ export const command = defineCommand(
   },
   async ({ values, positionals, output, signal }) => {
     const [path, directory] = positionals as [string, string];
+    await checkModelFirst(path, directory);
     if (values.report !== undefined) await checkReport(values.report, path);
     const [{ Model }, { readThresholds }] = await Promise.all([import('../index.js'), import('../report/file-thresholds.js')]);
     const model = await Model.load(path, { device: values.device });

@@ -11,7 +11,7 @@ import { ExitCode, InterruptedError, suggestion, UsageError } from './usage.js';
 
 /** Help is laid out for the terminal, but never wider than is good to read. */
 function helpWidth(): number {
-  return Math.max(40, Math.min(110, process.stdout.columns ?? 100));
+  return Math.max(40, Math.min(110, process.stdout.columns || Number(process.env.COLUMNS) || 100));
 }
 
 /** Stops the command on the first SIGINT or SIGTERM, the process on the second. */
@@ -59,8 +59,8 @@ async function main(args: readonly string[]): Promise<number> {
     return ExitCode.done;
   }
   const json = args.includes('--json');
+  const name = wantsHelp ? rest[0]! : first;
   try {
-    const name = wantsHelp ? rest[0]! : first;
     const known = commands.map((entry) => entry.name);
     const entry = commands.find((candidate) => candidate.name === name);
     if (!entry)
@@ -77,7 +77,9 @@ async function main(args: readonly string[]): Promise<number> {
     await command.run({ values, positionals, output: new Output(json), signal });
     return ExitCode.done;
   } catch (error) {
-    return report(error, json);
+    const code = report(error, json);
+    if (error instanceof UsageError && commands.some((entry) => entry.name === name)) writeError(`Help: onelogit ${name} --help`);
+    return code;
   }
 }
 

@@ -35,7 +35,7 @@ export const command = defineCommand(
       ['onelogit score model.safetensors --class 3 --data mnist/ --index 18', 'an example of a data set'],
     ],
   },
-  async ({ values, positionals, output }) => {
+  async ({ values, positionals, output, signal }) => {
     const [path] = positionals as [string];
     if (values.class === undefined) throw new UsageError('Expected --class CLASS but received nothing');
     if ((values.input === undefined) === (values.data === undefined))
@@ -53,7 +53,7 @@ export const command = defineCommand(
       const { examples, label } =
         values.input !== undefined
           ? { examples: await readExamples(values.input, size), label: undefined }
-          : await exampleOf(values, classifier, path);
+          : await exampleOf(values, classifier, path, signal);
       const number = examples.length / size;
       const logits = number === 1 ? Float32Array.of(classifier.score(examples, classId)) : classifier.scoreBatch(examples, classId);
       const threshold = classifier.thresholds?.[classId];
@@ -84,6 +84,7 @@ export const command = defineCommand(
       classifier.dispose();
     }
   },
+  { interruptible: true },
 );
 
 /** A number is an id; anything else is looked up among the names. */
@@ -119,11 +120,13 @@ async function exampleOf(
   values: OptionValues<typeof dataOptions> & { data: string | undefined; index: number | undefined; split: 'train' | 'test' },
   { inputShape, classNames }: SingleLogitClassifier,
   model: string,
+  signal: AbortSignal,
 ) {
   const { rangeError } = await import('../errors.js');
   const dataset = await loadData(values.data!, {
     split: values.split,
     ...loadOptionsFrom(values),
+    signal,
   });
   checkSameClasses(classNames, dataset, comparedFiles(model, values.data!));
   const size = shapeSize(dataset.inputShape);
@@ -137,7 +140,7 @@ async function exampleOf(
     throw new UsageError(`Expected an integer from 0 to ${dataset.length - 1} for --index but received '${index}'`);
   const examples =
     'read' in dataset
-      ? (await dataset.read(Int32Array.of(index), new AbortController().signal)).inputs
+      ? (await dataset.read(Int32Array.of(index), signal)).inputs
       : dataset.inputs.subarray(index * size, (index + 1) * size);
   return { examples, label: dataset.labels[index]! };
 }

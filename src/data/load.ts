@@ -137,7 +137,8 @@ async function namesIn(directory: string): Promise<string[]> {
   try {
     return (await readdir(directory)).sort();
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such directory' : (cause as Error).message;
+    const reasons: Record<string, string> = { ENOENT: 'no such directory', ENOTDIR: 'a file, or a path through one' };
+    const reason = reasons[(cause as NodeJS.ErrnoException).code ?? ''] ?? (cause as Error).message;
     throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a directory of data at ${directory} but received: ${reason}`, { cause });
   }
 }

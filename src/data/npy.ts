@@ -177,8 +177,12 @@ export async function readNpy(path: string, meter?: Meter): Promise<NpyArray> {
     }
   } catch (cause) {
     if (cause instanceof OneLogitError) throw cause;
-    throw new OneLogitError('ERR_ONELOGIT_FILE', `Expected a readable file for ${path} but received: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new OneLogitError(
+      'ERR_ONELOGIT_FILE',
+      `Expected a readable file for ${path} but received: ${(cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (cause as Error).message}`,
+      {
+        cause,
+      },
+    );
   }
 }
