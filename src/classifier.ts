@@ -29,6 +29,7 @@ import { checkSameClasses } from './same-classes.js';
 import { checkClassId, checkClassIds, checkExample, checkExamples, overlapError, scoresArray, toClassIds, unexplained } from './scores.js';
 import { Sources } from './source.js';
 import type { Split } from './split.js';
+import { checkSaveOptions, type SaveOptions, watchWriting } from './write-progress.js';
 
 /** Options of {@link SingleLogitClassifier.load}. */
 export interface ClassifierOptions {
@@ -415,9 +416,11 @@ export class SingleLogitClassifier {
    *
    * @throws OneLogitError `ERR_ONELOGIT_FILE` with the system's reason, or because the file that this was loaded from was overwritten in place
    */
-  async save(path: string): Promise<void> {
+  async save(path: string, options?: SaveOptions): Promise<void> {
     this.#checkUse('save');
-    await this.#parts.native.save(checkString(path, 'path of save'));
+    const checked = checkString(path, 'path of save');
+    const onProgress = checkSaveOptions(options, 'save');
+    await watchWriting([checked], onProgress, () => this.#parts.native.save(checked));
   }
 
   /** How the class matrix is kept. */

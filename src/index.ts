@@ -102,6 +102,7 @@ export { type Split, splitIndices } from './split.js';
 export type { LoadStateDictOptions } from './state-dict.js';
 export type { LogEnd, LogRecord, LogStart, LogStep, LogValidation } from './training-log/records.js';
 export type { TrainingRecord } from './training-record.js';
+export type { SaveOptions, WriteProgress } from './write-progress.js';
 export type { AlexnetOptions } from './zoo/alexnet.js';
 export { zoo } from './zoo/index.js';
 export type { MlpOptions } from './zoo/mlp.js';

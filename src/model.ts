@@ -20,6 +20,7 @@ import type { Split } from './split.js';
 import { type LoadStateDictOptions, loadStateDict } from './state-dict.js';
 import { summaryOf } from './summary.js';
 import type { TrainingRecord } from './training-record.js';
+import { checkSaveOptions, type SaveOptions, watchWriting } from './write-progress.js';
 
 /** What {@link Model.sequential} and {@link Model.build} have in common. */
 export interface ModelOptions {
@@ -285,10 +286,13 @@ export class Model {
   /**
    * Writes the model as safetensors, atomically: a temporary file beside `path`, synced, then renamed.
    *
+   * @param options `onProgress` is called a few times a second; what it throws rejects when the file has been written
    * @throws OneLogitError `ERR_ONELOGIT_FILE` with the system's reason
    */
-  async save(path: string): Promise<void> {
-    await saveModel(this.#state, checkString(path, 'path of model.save'));
+  async save(path: string, options?: SaveOptions): Promise<void> {
+    const checked = checkString(path, 'path of model.save');
+    const onProgress = checkSaveOptions(options, 'model.save');
+    await watchWriting([checked], onProgress, () => saveModel(this.#state, checked));
   }
 
   /** A copy of a tensor's values, row-major; dense weights are units × inputs. */

@@ -6,6 +6,7 @@
 
 #include "addon/addon.h"
 #include "addon/opened_file.h"
+#include "format/atomic_file.h"
 #include "format/dtype.h"
 #include "format/safetensors.h"
 #include "format/utf8.h"
@@ -110,6 +111,18 @@ Napi::Value read_tensor(const Napi::CallbackInfo& info) {
   });
 }
 
+// writeProgress(path) → [bytes done, bytes in all] | undefined
+Napi::Value write_progress_value(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::optional<WriteProgress> progress = write_progress(text_argument(info, 0, "path"));
+    if (!progress) return info.Env().Undefined();
+    Napi::Array pair = Napi::Array::New(info.Env(), 2);
+    pair.Set(0u, Napi::Number::New(info.Env(), static_cast<double>(progress->done)));
+    pair.Set(1u, Napi::Number::New(info.Env(), static_cast<double>(progress->total)));
+    return pair;
+  });
+}
+
 }  // namespace
 
 Napi::Array tensors_of_file(Napi::Env env, const SafetensorsFile& file) {
@@ -133,6 +146,7 @@ void export_files(Napi::Env env, Napi::Object exports) {
   exports.Set("openSafetensors", Napi::Function::New(env, open_safetensors));
   exports.Set("readSafetensorsHeader", Napi::Function::New(env, read_header));
   exports.Set("readSafetensorsTensor", Napi::Function::New(env, read_tensor));
+  exports.Set("writeProgress", Napi::Function::New(env, write_progress_value));
 }
 
 }  // namespace onelogit::addon

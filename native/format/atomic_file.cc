@@ -10,7 +10,9 @@
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <string_view>
 #include <system_error>
@@ -21,6 +23,9 @@ namespace onelogit {
 namespace {
 
 constexpr std::size_t buffer_bytes = 1 << 20;
+// Bytes that the system is told to put on the disk at once. Without that it would keep gigabytes, and `sync` would take
+// all the time that writing seemed not to.
+constexpr std::uint64_t window_bytes = 1 << 25;
 
 [[noreturn]] void fail_at(const std::string& path, const std::string& received) {
   throw Error(ErrorKind::operation, "ERR_ONELOGIT_FILE",
@@ -88,6 +93,36 @@ void remove_abandoned(const TemporaryName& temporary) {
 
 }  // namespace
 
+// What is being written, by any thread, under the names that were given.
+struct WritesUnderWay {
+  std::mutex mutex;
+  std::multimap<std::string, std::shared_ptr<AtomicFile::Counted>> files;
+
+  static WritesUnderWay& all() {
+    static auto* writes = new WritesUnderWay;  // for threads that still write when the process ends
+    return *writes;
+  }
+  void add(const std::string& path, const std::shared_ptr<AtomicFile::Counted>& counted) {
+    const std::lock_guard lock(mutex);
+    files.emplace(path, counted);
+  }
+  void remove(const std::string& path, const std::shared_ptr<AtomicFile::Counted>& counted) {
+    const std::lock_guard lock(mutex);
+    const auto [begin, end] = files.equal_range(path);
+    const auto found = std::find_if(begin, end, [&](const auto& entry) { return entry.second == counted; });
+    if (found != end) files.erase(found);
+  }
+};
+
+std::optional<WriteProgress> write_progress(const std::string& path) {
+  WritesUnderWay& writes = WritesUnderWay::all();
+  const std::lock_guard lock(writes.mutex);
+  const auto [begin, end] = writes.files.equal_range(path);
+  if (begin == end) return std::nullopt;
+  const AtomicFile::Counted& latest = *std::prev(end)->second;
+  return WriteProgress{latest.done.load(), latest.total.load()};
+}
+
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   if (path.empty() || path.find('\0') != std::string::npos)
     fail_at("a path", path.empty() ? "an empty one" : "a NUL character in it");
@@ -113,6 +148,8 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
       fail(error);
     }
   }
+  counted_ = std::make_shared<Counted>();
+  WritesUnderWay::all().add(path_, counted_);
 }
 
 void AtomicFile::open_temporary(unsigned mode) {
@@ -134,11 +171,14 @@ void AtomicFile::open_temporary(unsigned mode) {
 }
 
 AtomicFile::~AtomicFile() {
+  if (counted_) WritesUnderWay::all().remove(path_, counted_);
   if (descriptor_ >= 0) ::close(descriptor_);
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::fail(int error) const { fail_at(path_, reason(error)); }
+
+void AtomicFile::expect(std::uint64_t bytes) { counted_->total.store(bytes); }
 
 void AtomicFile::write(const void* data, std::size_t bytes) {
   const auto* from = static_cast<const std::uint8_t*>(data);
@@ -156,12 +196,29 @@ void AtomicFile::flush() {
 
 void AtomicFile::write_through(const std::uint8_t* data, std::size_t bytes) {
   while (bytes > 0) {
-    const ssize_t written = ::write(descriptor_, data, std::min<std::size_t>(bytes, 1u << 30));
+    const ssize_t written = ::write(descriptor_, data, std::min<std::size_t>(bytes, window_bytes));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail(errno);
     data += written;
     bytes -= static_cast<std::size_t>(written);
+    written_ += static_cast<std::uint64_t>(written);
+    if (written_ - sent_ >= window_bytes) send_to_disk(written_ - sent_);
+    counted_->done.store(written_);
   }
+}
+
+// Begins to put the next `window` bytes on the disk and waits for those before: one window is under way while the next
+// is made. What goes wrong here, `sync` tells.
+void AtomicFile::send_to_disk(std::uint64_t window) {
+#ifdef __linux__
+  const auto offset = [](std::uint64_t at) { return static_cast<off_t>(at); };
+  ::sync_file_range(descriptor_, offset(sent_), offset(window), SYNC_FILE_RANGE_WRITE);
+  const std::uint64_t before = std::min(sent_, 2 * window_bytes);
+  if (before > 0)
+    ::sync_file_range(descriptor_, offset(sent_ - before), offset(before),
+                      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+#endif
+  sent_ += window;
 }
 
 void AtomicFile::sync() {

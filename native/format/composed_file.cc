@@ -131,6 +131,10 @@ void write_composed_files(const std::vector<ComposedFile>& files, const std::vec
   std::deque<AtomicFile> written;  // which cannot be moved
   for (const ComposedFile& composed : files) {
     AtomicFile& file = written.emplace_back(composed.path);
+    std::uint64_t bytes = 0;
+    for (const Segment& segment : composed.segments)
+      bytes += segment.tensor.empty() ? segment.bytes.size() : segment.byte_length;
+    file.expect(bytes);
     for (const Segment& segment : composed.segments) {
       if (segment.tensor.empty())
         file.write(segment.bytes.data(), segment.bytes.size());

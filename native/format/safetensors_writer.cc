@@ -87,6 +87,7 @@ void write_safetensors(const std::string& path, const std::map<std::string, std:
 
   AtomicFile file(path);
   const std::uint64_t length = header.size();
+  file.expect(sizeof(length) + length + next);
   file.write(&length, sizeof(length));
   file.write(header.data(), header.size());
   for (const Planned& planned : plan) {

@@ -9,7 +9,7 @@ import { loadData } from './load-data.js';
 import { checkModelFirst } from './model-argument.js';
 import { choice, number, text } from './options.js';
 import { count } from './output.js';
-import { ofExamples, watched } from './steady.js';
+import { ofExamples, watched, watchedWriting } from './steady.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
 import { InterruptedError, UsageError } from './usage.js';
 
@@ -85,7 +85,7 @@ export const command = defineCommand(
         (await watched('held out', (tell) =>
           classifier.evaluateThresholds(others, { ...target, onProgress: ofExamples(others, tell), signal }),
         ));
-      await classifier.save(out);
+      await watchedWriting(out, (onProgress) => classifier.save(out, { onProgress }));
       const heldOutResult = report && { heldOut: { split: heldOut, ...report } };
       output.result({ ...result, examples: dataset.length, split, ...target, out, ...heldOutResult }, () => {
         const aim = recall === undefined ? `a precision of ${precision}` : `a recall of ${recall}`;

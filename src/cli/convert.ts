@@ -7,7 +7,7 @@ import { defineCommand } from './command.js';
 import { loadData } from './load-data.js';
 import { choice, text } from './options.js';
 import { count, table } from './output.js';
-import { ofExamples, watched } from './steady.js';
+import { ofExamples, watched, watchedWriting } from './steady.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
 import { InterruptedError, UsageError } from './usage.js';
 
@@ -52,7 +52,7 @@ export const command = defineCommand(
       // The model is read before the file may be replaced.
       const original = data === undefined ? undefined : await evaluated(path, data, values, signal);
       signal.throwIfAborted();
-      await classifier.save(out);
+      await watchedWriting(out, (onProgress) => classifier.save(out, { onProgress }));
       const after = (await stat(out)).size;
       const converted = original && (await reevaluated(original, out, signal));
       output.result(

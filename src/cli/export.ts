@@ -4,6 +4,7 @@ import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
 import { choice, flag, text } from './options.js';
 import { table } from './output.js';
+import { watchedWriting } from './steady.js';
 import { UsageError } from './usage.js';
 
 const options = {
@@ -43,7 +44,9 @@ export const command = defineCommand(
     if (embedding && part !== 'model') throw new UsageError(`Expected --embedding with --part model but received ${part}`);
     checkWritable(out, '--out');
     const { exportOnnx } = await import('../index.js');
-    const result = await exportOnnx(path, out, { part, singleLogit, embedding, externalData });
+    const result = await watchedWriting(out, (onProgress) =>
+      exportOnnx(path, out, { part, singleLogit, embedding, externalData, onProgress }),
+    );
     output.result({ format, part, singleLogit, ...result }, () =>
       [
         `${result.files.join(' and ')}: ${(result.bytes / 1e6).toFixed(2)} MB, ONNX operators of version ${result.opset}`,

@@ -1,4 +1,6 @@
 /** Progress of work at a steady pace: reading, decoding, calibrating, writing. */
+import { basename } from 'node:path';
+import type { WriteProgress } from '../write-progress.js';
 import { count } from './output.js';
 import { Progress, type ProgressOptions, type ProgressState } from './progress.js';
 
@@ -28,6 +30,10 @@ export const ofExamples =
   ({ length }: { length: number }, tell: (state: Steady) => void) =>
   ({ share }: { share: number }): void =>
     tell({ done: share * length, total: length, unit: 'examples' });
+
+/** Shows how a file is written: `write` is `model.save`, say. */
+export const watchedWriting = <T>(path: string, write: (onProgress: (progress: WriteProgress) => void) => Promise<T>): Promise<T> =>
+  watched(`writing ${basename(path)}`, (tell) => write(({ done, total }) => tell({ done, total, unit: 'bytes' })));
 
 /** Shows how far `work` is, once it takes longer than a second, and takes that away at its end. */
 export async function watched<T>(

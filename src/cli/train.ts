@@ -12,6 +12,7 @@ import { loadData } from './load-data.js';
 import { choice, integer, largestInt32, number, type OptionValues, text } from './options.js';
 import { count, duration, percent } from './output.js';
 import { fitStates, Progress, significant } from './progress.js';
+import { watchedWriting } from './steady.js';
 import {
   augmentOption,
   dataOptions,
@@ -171,7 +172,7 @@ export const command = defineCommand(
         },
       });
       progress.finish();
-      await model.save(values.out);
+      await watchedWriting(values.out, (onProgress) => model.save(values.out, { onProgress }));
       const { log, tensorboard } = values;
       const written = { ...(log === undefined ? {} : { log }), ...(tensorboard === undefined ? {} : { tensorboard }) };
       output.result({ ...result, parameters: model.parameterCount, out: values.out, ...written }, () =>

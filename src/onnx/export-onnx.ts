@@ -12,8 +12,9 @@ import { idleNativeOf } from '../model-state.js';
 import { native } from '../native.js';
 import type { NativeModelFile, NativeModelSpec } from '../native-model.js';
 import { version } from '../version.js';
+import { checkWriteCallback, type WriteProgress } from '../write-progress.js';
 import type { GraphOptions, OnnxPart } from './model-graph.js';
-import type { WritableParts } from './write-onnx.js';
+import type { WritableParts, Writing } from './write-onnx.js';
 
 declare module '../native.js' {
   interface NativeBinding {
@@ -38,6 +39,8 @@ export interface ExportOnnxOptions {
   embedding?: boolean | undefined;
   /** Puts large tensors into a file beside the graph, `<path>.data`. Default: only if the graph would not fit 2 GiB otherwise. */
   externalData?: boolean | undefined;
+  /** Called a few times a second. What it throws rejects, when the files have been written. */
+  onProgress?: ((progress: WriteProgress) => void) | undefined;
 }
 
 /** An input or an output of an exported graph. */
@@ -85,26 +88,27 @@ export async function exportOnnx(
 ): Promise<OnnxExport> {
   const what = 'exportOnnx';
   const checkedPath = checkString(path, `path of ${what}`);
-  const { externalData, ...graphOptions } = checkExportOptions(options, what);
+  const { externalData, onProgress, ...graphOptions } = checkExportOptions(options, what);
   // Now, not when the package is imported: most programs export nothing.
   const { writeOnnx } = await import('./write-onnx.js');
   if (typeof source !== 'string') {
     await refuseSameFile(source instanceof SingleLogitClassifier ? partsOf(source, what).source.path : null, checkedPath, what);
-    return writeOnnx(partsInMemory(source, what), checkedPath, graphOptions, externalData);
+    return writeOnnx(partsInMemory(source, what), checkedPath, graphOptions, { externalData, onProgress });
   }
   const file = checkString(source, `source of ${what}`);
   await refuseSameFile(file, checkedPath, what);
-  return withModelFile(file, (opened) => writeOnnx(partsOfFile(opened, file), checkedPath, graphOptions, externalData));
+  return withModelFile(file, (opened) => writeOnnx(partsOfFile(opened, file), checkedPath, graphOptions, { externalData, onProgress }));
 }
 
-function checkExportOptions(options: unknown, what: string): GraphOptions & { externalData: boolean } {
-  const known = ['part', 'singleLogit', 'embedding', 'externalData'];
-  const { part = 'model', singleLogit = false, embedding = false, externalData = false } = checkOptions(options, known, what);
+function checkExportOptions(options: unknown, what: string): GraphOptions & Writing {
+  const known = ['part', 'singleLogit', 'embedding', 'externalData', 'onProgress'];
+  const { part = 'model', singleLogit = false, embedding = false, externalData = false, onProgress } = checkOptions(options, known, what);
   const checked = {
     part: checkOneOf(part, ['model', 'trunk', 'head'] as const, `part of ${what}`),
     singleLogit: checkBoolean(singleLogit, `singleLogit of ${what}`),
     embedding: checkBoolean(embedding, `embedding of ${what}`),
     externalData: checkBoolean(externalData, `externalData of ${what}`),
+    onProgress: checkWriteCallback(onProgress, what),
   };
   if (checked.singleLogit && checked.part === 'trunk')
     throw rangeError(

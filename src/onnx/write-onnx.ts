@@ -1,6 +1,7 @@
 /** Writes what {@link exportOnnx} was asked for. */
 import { basename } from 'node:path';
 import type { NativeComposedFile } from '../native-model.js';
+import { type WriteProgress, watchWriting } from '../write-progress.js';
 import type { OnnxExport, OnnxTensorInfo } from './export-onnx.js';
 import { largestMessage, placeExternally } from './external-data.js';
 import { modelMessage, type OnnxModel, type OnnxValue, operatorSetVersion } from './messages.js';
@@ -11,13 +12,29 @@ export interface WritableParts extends ModelParts {
   writeFiles(files: readonly NativeComposedFile[]): Promise<void>;
 }
 
+/** How files are written, whatever is in them. */
+export interface Writing {
+  externalData: boolean;
+  onProgress: ((progress: WriteProgress) => void) | undefined;
+}
+
 /** Writes the graph of a model. */
-export async function writeOnnx(source: WritableParts, path: string, options: GraphOptions, externalData: boolean): Promise<OnnxExport> {
+export async function writeOnnx(
+  source: WritableParts,
+  path: string,
+  options: GraphOptions,
+  { externalData, onProgress }: Writing,
+): Promise<OnnxExport> {
   const model = modelGraph(source, options);
   const files = filesOf(model, path, externalData);
-  await source.writeFiles(files);
   const info = ({ name, type, shape }: OnnxValue) => Object.freeze({ name, type, shape: Object.freeze([...shape]) }) as OnnxTensorInfo;
   const bytes = files.flatMap(({ segments }) => segments).reduce((sum, { byteLength }) => sum + byteLength, 0);
+  await watchWriting(
+    files.map((file) => file.path),
+    onProgress,
+    () => source.writeFiles(files),
+    bytes,
+  );
   return {
     // The graph first; it is written last.
     files: files.map((file) => file.path).reverse(),

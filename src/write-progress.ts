@@ -1,0 +1,73 @@
+/** How far the writing of a file is. */
+import { checkOptions, describe } from './check.js';
+import { typeError } from './errors.js';
+import { native } from './native.js';
+
+declare module './native.js' {
+  interface NativeBinding {
+    /** Of a file that is being written under this name: bytes written and bytes in all. */
+    writeProgress(path: string): [done: number, total: number] | undefined;
+  }
+}
+
+/** What `onProgress` of `save` and {@link exportOnnx} receives. */
+export interface WriteProgress {
+  /** Bytes written, of all files together. */
+  readonly done: number;
+  /** Bytes of all files together. */
+  readonly total: number;
+}
+
+type Callback = (progress: WriteProgress) => void;
+
+const millisecondsBetweenReports = 100;
+
+/** Options of {@link Model.save} and {@link SingleLogitClassifier.save}. */
+export interface SaveOptions {
+  /** Called a few times a second. What it throws rejects, when the file has been written. */
+  onProgress?: ((progress: WriteProgress) => void) | undefined;
+}
+
+export const checkSaveOptions = (options: unknown, what: string): Callback | undefined =>
+  checkWriteCallback(checkOptions(options, ['onProgress'], what).onProgress, what);
+
+/** A function or undefined. */
+export function checkWriteCallback(value: unknown, what: string): Callback | undefined {
+  if (value === undefined || typeof value === 'function') return value as Callback | undefined;
+  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for onProgress of ${what} but received ${describe(value)}`);
+}
+
+/**
+ * Tells now and then how far `writing` is with these files. What is written takes its place in any case: what the function throws comes
+ * after that.
+ *
+ * @param total - bytes of all, where the files do not begin at once
+ */
+export async function watchWriting<T>(
+  paths: readonly string[],
+  onProgress: Callback | undefined,
+  writing: () => Promise<T>,
+  total?: number,
+): Promise<T> {
+  if (onProgress === undefined) return writing();
+  let failure: { error: unknown } | undefined;
+  const tell = () => {
+    const files = paths.flatMap((path) => [native.writeProgress(path) ?? []].filter((file) => file.length === 2));
+    const [done, all] = [0, 1].map((of) => files.reduce((sum, file) => sum + (file[of] as number), 0)) as [number, number];
+    if (files.length === 0 || (total ?? all) === 0) return;
+    try {
+      onProgress({ done, total: total ?? all });
+    } catch (error) {
+      clearInterval(timer);
+      failure = { error };
+    }
+  };
+  const timer = setInterval(tell, millisecondsBetweenReports);
+  try {
+    const result = await writing();
+    if (failure) throw failure.error;
+    return result;
+  } finally {
+    clearInterval(timer);
+  }
+}
