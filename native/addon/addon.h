@@ -48,7 +48,7 @@ Napi::Value guarded(Napi::Env env, Body&& body) {
 // ---- arguments ----
 // What to set a type to before Node-API is asked for it: versions that do not know a kind of array (Float16Array)
 // answer without saying which it is.
-inline constexpr auto unknown_type = static_cast<napi_typedarray_type>(-1);
+inline constexpr auto unknown_type = static_cast<napi_typedarray_type>(15);
 
 // A view of a typed array's memory, valid until JavaScript runs again. Works for SharedArrayBuffer too. Throws a
 // TypeError ERR_ONELOGIT_ARGUMENT naming `what` for another kind, or a detached buffer.
