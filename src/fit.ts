@@ -193,7 +193,6 @@ function trainingRecord(state: ModelState, native: NativeModel, plan: FitPlan, r
     precision: state.precision,
     earlierFits: resumed ? (resumed.training?.earlierFits ?? 0) : before,
     version,
-    date: new Date().toISOString(),
   });
 }
 

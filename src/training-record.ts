@@ -7,7 +7,8 @@ import { checkSchedule, type Schedule } from './schedules.js';
 
 /**
  * How the latest `fit` of a model went about it; the loss, what was set aside for validation and the start of the last bias are properties of
- * the model. Results are not in it, `evaluate` measures them; nor are paths and names of the data, which may be nobody's business.
+ * the model. Results are not in it, `evaluate` measures them; nor are paths and names of the data, which may be nobody's business; nor a date, so
+ * that two runs of the same options write the same file.
  */
 export interface TrainingRecord {
   /** Options written out, as it was given to `fit`. */
@@ -30,8 +31,6 @@ export interface TrainingRecord {
   readonly earlierFits: number;
   /** Of onelogit. */
   readonly version: string;
-  /** When it began, or was last resumed: ISO 8601, UTC. */
-  readonly date: string;
 }
 
 const mostVersionCharacters = 64;
@@ -57,7 +56,6 @@ export function checkTrainingRecord(value: unknown, what: string): TrainingRecor
     precision: checkPrecision(given.precision, `precision of ${what}`),
     earlierFits: integer('earlierFits', 0),
     version: checkVersion(given.version, `version of ${what}`),
-    date: checkDate(given.date, `date of ${what}`),
     // The last one, as where it is added after a fit: the same record is the same bytes.
     ...(stepsDone === undefined ? {} : { stepsDone: integer('stepsDone', 0) }),
   });
@@ -74,11 +72,5 @@ function checkRecordedAugment(value: unknown, what: string): { padding: number; 
 function checkVersion(value: unknown, what: string): string {
   if (typeof value !== 'string' || value.length > mostVersionCharacters || !/^[\w.+-]+$/.test(value))
     throw rangeError('ERR_ONELOGIT_RANGE', `Expected a version such as 1.2.3 for ${what} but received ${describe(value)}`);
-  return value;
-}
-
-function checkDate(value: unknown, what: string): string {
-  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(value) || Number.isNaN(Date.parse(value)))
-    throw rangeError('ERR_ONELOGIT_RANGE', `Expected a date such as 2026-01-31T12:00:00.000Z for ${what} but received ${describe(value)}`);
   return value;
 }

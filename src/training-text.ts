@@ -39,7 +39,7 @@ const augmentText = (augment: TrainingRecord['augment']) =>
 
 /** Names and values. */
 export function trainingFacts(record: TrainingRecord): (readonly [name: string, value: string])[] {
-  const { optimizer, schedule, augment, seed, device, precision, earlierFits, version, date } = record;
+  const { optimizer, schedule, augment, seed, device, precision, earlierFits, version } = record;
   return [
     ['Optimizer', optimizerText(optimizer)],
     ['Schedule', scheduleText(schedule)],
@@ -50,6 +50,6 @@ export function trainingFacts(record: TrainingRecord): (readonly [name: string, 
     ...(earlierFits === 0
       ? []
       : [['Fits before', `${count(earlierFits)}; loss, optimizer and the rest are those of the latest one`] as const]),
-    ['Trained by', `onelogit ${version}, begun ${date}`],
+    ['Trained by', `onelogit ${version}`],
   ];
 }

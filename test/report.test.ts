@@ -251,7 +251,6 @@ describe('a report’s file', () => {
         [...section.matchAll(/<dt>(.*?)<\/dt><dd dir="auto">(.*?)<\/dd>/g)].map(([, name, value]) => [name, value]),
       );
     };
-    const { date } = model.training!;
     expect(await facts(model)).toMatchObject({
       Optimizer: 'sgd, learningRate 0.1, weightDecay 0, momentum 0, nesterov false',
       Schedule: 'constant',
@@ -259,7 +258,7 @@ describe('a report’s file', () => {
       Augmentation: 'none',
       'Seed of the fit': '0',
       'Computed on': 'cpu, float32',
-      'Trained by': `onelogit ${model.training!.version}, begun ${date}`,
+      'Trained by': `onelogit ${model.training!.version}`,
     });
     // A file from before this was recorded has none of it.
     await model.save(path.name);

@@ -151,7 +151,6 @@ describe('how it was trained', () => {
       earlierFits: 1,
       version,
     });
-    expect(Math.abs(Date.now() - Date.parse(training!.date))).toBeLessThan(60_000);
     await several.save(path.name);
     const loaded = await Model.load(path.name);
     expect(loaded.training).toEqual(training);
@@ -192,10 +191,10 @@ describe('how it was trained', () => {
       onProgress: () => abort.abort(),
     });
     await expect(fit).rejects.toMatchObject({ name: 'AbortError' });
-    const { stepsDone, date } = interrupted.training!;
+    const { stepsDone } = interrupted.training!;
     expect(stepsDone).toBeGreaterThan(0);
     expect(stepsDone).toBeLessThan(1_000_000);
-    const record = { steps: 1_000_000, stepsDone, earlierFits: 1, date };
+    const record = { steps: 1_000_000, stepsDone, earlierFits: 1 };
     expect((await Model.load(path.name)).training).toMatchObject(record);
     expect((await describeModelFile(path.name)).metadata.training).toMatchObject(record);
     // A classifier of a checkpoint, as it is and converted.
@@ -208,7 +207,6 @@ describe('how it was trained', () => {
     const steps = stepsDone! + 5;
     await resumed.fit(dataset, { ...fitting, steps, resumeFrom: path.name });
     expect(resumed.training).toMatchObject({ steps, stepsDone: steps, earlierFits: 1 });
-    expect(Date.parse(resumed.training!.date)).toBeGreaterThanOrEqual(Date.parse(date));
   });
 
   test('does not claim steps that nobody counted', async () => {
@@ -262,7 +260,6 @@ describe('how it was trained', () => {
       precision: 'tf32',
       earlierFits: 1,
       version: '1.2.3',
-      date: '2026-01-02T03:04:05.678Z',
     };
     expect(trainingFacts(record)).toEqual([
       ['Optimizer', 'sgd, learningRate 0.1, weightDecay 0, momentum 0.9, nesterov false'],
@@ -272,7 +269,7 @@ describe('how it was trained', () => {
       ['Seed of the fit', '7'],
       ['Computed on', 'cuda, tf32'],
       ['Fits before', '1; loss, optimizer and the rest are those of the latest one'],
-      ['Trained by', 'onelogit 1.2.3, begun 2026-01-02T03:04:05.678Z'],
+      ['Trained by', 'onelogit 1.2.3'],
     ]);
   });
 });
@@ -331,7 +328,6 @@ describe('the file', () => {
         precision: 'float32',
         earlierFits: 0,
         version,
-        date: expect.stringMatching(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
         stepsDone: 20,
       },
     });
@@ -451,8 +447,6 @@ describe('Model.load refuses', () => {
         ['half an earlier fit', { earlierFits: 0.5 }, /earlierFits of training/],
         ['a version that is a page', { version: '<img src=x onerror=alert(1)>' }, /version of training/],
         ['a version without end', { version: '1'.repeat(65) }, /version of training/],
-        ['a date that is a command to a terminal', { date: '\x1b[2J' }, /date of training/],
-        ['a date that is none', { date: '2026-13-01T00:00:00Z' }, /date of training/],
       ] as [string, object, RegExp][]
     ).map(([name, change, message]): [string, (value: Record<string, unknown>) => void, RegExp] => [
       `training with ${name}`,

@@ -18,12 +18,6 @@ export function readParts(path: string): Parts {
   return { metadata, tensors };
 }
 
-/** The bytes of a model file without the time of its latest fit, in which two runs of the same options differ. */
-export function withoutDate(path: string): Buffer {
-  const text = readFileSync(path).toString('latin1');
-  return Buffer.from(text.replace(/(\\"date\\":\\")[^\\]{24}/, '$1'), 'latin1');
-}
-
 export function writeParts(path: string, { metadata, tensors }: Parts): void {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let end = 0;
