@@ -50,8 +50,7 @@ run_mode() {
       return "$status"
       ;;
     aarch64)
-      build aarch64 -DONELOGIT_BLAS=portable -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
-        -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++
+      build aarch64 -DONELOGIT_BLAS=portable -DCMAKE_TOOLCHAIN_FILE="$PWD/test/native/aarch64.cmake"
       ONELOGIT_TEST_SMALL=1 ONELOGIT_THREADS=2 qemu-aarch64 -L /usr/aarch64-linux-gnu "$tests"
       ;;
     threads)
