@@ -194,3 +194,25 @@ test('two copies of the package in one process have errors and models of their o
     rmSync(copy, { recursive: true });
   }
 });
+
+// OpenBLAS, left alone, asks for ever. The sanitizer's own memory has no limit that could be set.
+const limitsAddressSpace = process.platform === 'linux' && !process.env.ONELOGIT_SANITIZED;
+test.skipIf(!limitsAddressSpace).each([20, 100, 1000])(
+  'a limit on the address space, %i MiB away: an error or an answer',
+  async (spare) => {
+    const output = await expectCleanExit(
+      `
+    import { execFileSync } from 'node:child_process';
+    import { readFileSync } from 'node:fs';
+    const { layers, Model } = await import('${packageUrl}');
+    const model = Model.sequential({ inputShape: [512], layers: [layers.dense(512), layers.dense(512)], device: 'cpu' });
+    const inputs = new Float32Array(256 * 512);
+    const pages = Number(readFileSync('/proc/self/statm', 'utf8').split(' ')[0]);
+    execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + (pages * 4096 + ${spare} * 2 ** 20)]);
+    const outcome = await model.predict(inputs).then(({ length }) => length, ({ code }) => code);
+    console.log(outcome);`,
+      { environment: { ONELOGIT_THREADS: '4' } },
+    );
+    expect(output.trim()).toMatch(spare === 1000 ? /^131072$/ : /^(131072|ERR_ONELOGIT_OUT_OF_MEMORY)$/);
+  },
+);

@@ -1,6 +1,7 @@
 #include "backend/cpu/blas.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -13,6 +14,7 @@
 
 #ifdef ONELOGIT_OPENBLAS
 #include <cblas.h>
+#include <sys/mman.h>
 #endif
 
 #ifdef ONELOGIT_STATIC_OPENBLAS
@@ -44,7 +46,36 @@ float* packing_memory() {
 void portable_gemm(const GemmArguments& product) { gemm_kernels().gemm(product, packing_memory()); }
 
 #ifdef ONELOGIT_OPENBLAS
+// OpenBLAS has a buffer for each of the products that are computed at the same time, which it takes when there is none
+// left and keeps. Where the system refuses one (a limit on the address space), it asks again for ever. So whoever may
+// be the first to need one more sees before whether there is room.
+class OpenBlasBuffer {
+ public:
+  OpenBlasBuffer() {
+    const int wanted = used_.fetch_add(1) + 1;
+    if (wanted <= seen_.load()) return;
+    // Of OpenBLAS 0.3 for processors with AVX2, the largest of all.
+    constexpr std::size_t bytes = std::size_t{128} << 20;
+    void* const room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) {
+      used_.fetch_sub(1);
+      throw std::bad_alloc();
+    }
+    ::munmap(room, bytes);
+    int seen = seen_.load();
+    while (seen < wanted && !seen_.compare_exchange_weak(seen, wanted)) {
+    }
+  }
+  ~OpenBlasBuffer() { used_.fetch_sub(1); }
+  OpenBlasBuffer(const OpenBlasBuffer&) = delete;
+  OpenBlasBuffer& operator=(const OpenBlasBuffer&) = delete;
+
+ private:
+  inline static std::atomic<int> used_{0}, seen_{0};  // products now; the most at once for which there was room
+};
+
 void openblas_gemm(const GemmArguments& p) {
+  const OpenBlasBuffer buffer;
   cblas_sgemm(CblasRowMajor, p.transpose_a ? CblasTrans : CblasNoTrans, p.transpose_b ? CblasTrans : CblasNoTrans,
               static_cast<blasint>(p.m), static_cast<blasint>(p.n), static_cast<blasint>(p.k), p.alpha, p.a,
               static_cast<blasint>(p.lda), p.b, static_cast<blasint>(p.ldb), p.beta, p.c, static_cast<blasint>(p.ldc));
