@@ -82,6 +82,17 @@ describe('loading', () => {
     expect(calls).toBeLessThan(6);
   });
 
+  test('tells the end once, however much is decompressed after all of a file has been read', async () => {
+    using file = temporaryFile('cifar10');
+    mkdirSync(file.name);
+    const packed = gzipSync(new Uint8Array(1000 * 3073)); // 47 pieces of 64 KiB, of a file that is read at once
+    writeFileSync(join(file.name, 'data_batch_1.bin.gz'), packed);
+    leapingClock();
+    const reports: LoadProgress[] = [];
+    await datasets.load(file.name, { onProgress: (progress) => reports.push(progress) });
+    expect(reports).toEqual([{ done: packed.length, total: packed.length, unit: 'bytes' }]);
+  });
+
   test('of images tells how many are decoded', async () => {
     const { default: sharp } = await import('sharp');
     using file = temporaryFile('photos');

@@ -50,11 +50,13 @@ export class Meter {
   add(amount: number): void {
     this.signal?.throwIfAborted();
     if (this.#report === undefined) return;
-    const { total, unit } = this.#state;
-    const done = Math.min(this.#state.done + amount, total);
+    const { done: before, total, unit } = this.#state;
+    const done = Math.min(before + amount, total);
     this.#state = { done, total, unit };
+    // All is read before all is decompressed: the end is told once, and pieces that come after it bring nothing new.
+    if (done === before) return;
     const now = performance.now();
-    if (total === 0 || (done < total && now - this.#reportedAt < millisecondsBetweenReports)) return;
+    if (done < total && now - this.#reportedAt < millisecondsBetweenReports) return;
     this.#reportedAt = now;
     try {
       this.#report(this.#state);
