@@ -42,7 +42,7 @@ export async function runJob<T>(start: () => NativeJob<T>, sources: Sources, sig
   try {
     return await job.promise;
   } catch (error) {
-    const { code } = error as { code?: string };
+    const { code } = (error ?? {}) as { code?: string }; // a caller's function may throw anything
     if (code === 'ERR_ONELOGIT_READ') sources.throwFailure();
     if (code === 'ERR_ONELOGIT_ABORTED' && signal) throw new AbortError(`Expected ${what} to finish but its signal was aborted`, signal);
     throw error;
@@ -77,8 +77,15 @@ export function withProgress<T>(job: NativeWatchedJob<T>, onProgress: ShareCallb
   }, millisecondsBetweenReports);
   const promise = job.promise
     .finally(() => clearInterval(timer))
-    .catch((error: unknown) => {
-      throw failure ? failure.error : error;
-    });
+    .then(
+      (result) => {
+        // The job may have been done before it could be stopped.
+        if (failure) throw failure.error;
+        return result;
+      },
+      (error: unknown) => {
+        throw failure ? failure.error : error;
+      },
+    );
   return { promise, cancel: () => job.cancel(), progress: () => job.progress() };
 }
