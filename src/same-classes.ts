@@ -1,6 +1,7 @@
 /** Whether data have the classes of a model: a class is a number, which means something else in other data. */
 import type { Dataset } from './dataset.js';
 import { rangeError } from './errors.js';
+import { shortName } from './short-name.js';
 
 /** What is compared, for the message. */
 export interface Compared {
@@ -13,7 +14,8 @@ export interface Compared {
 const inMemory: Compared = {
   model: 'the model',
   data: 'classNames of dataset',
-  advice: 'a model keeps the names of its first fit, and labels are numbers of its classes; number them as it does, or fit a new model',
+  advice:
+    'labels are numbers of the classes of a model, which keeps their names; number them as it does, leave classNames out if the same classes only have other names, or make a new model for other classes',
 };
 
 /** Of a command: a model file and a directory of data. */
@@ -36,8 +38,8 @@ export function checkSameClasses(
   const { classNames } = dataset;
   if (names === null || classNames === undefined) return;
   const { model, data, advice } = { ...inMemory, ...compared };
-  // Too many of them is another error, which the model tells. In a file a lone surrogate is U+FFFD.
-  const other = classNames.findIndex((name, i) => i < names.length && name !== names[i] && wellFormed(name) !== wellFormed(names[i]!));
+  // Too many of them is another error, which the model tells.
+  const other = classNames.findIndex((name, i) => i < names.length && name !== names[i] && read(name) !== read(names[i]!));
   if (other >= 0)
     throw rangeError(
       'ERR_ONELOGIT_CLASSES',
@@ -45,6 +47,10 @@ export function checkSameClasses(
     );
 }
 
-const wellFormed = (name: string) => Buffer.from(name).toString();
+/**
+ * A name as it reads: in a file a lone surrogate is U+FFFD, and some file systems write the names of directories with accents apart from
+ * their letters (NFD).
+ */
+const read = (name: string) => Buffer.from(name).toString().normalize('NFC');
 
-const quoted = (name: string) => (name.length > 80 ? `'${name.slice(0, 77)}…'` : `'${name}'`);
+const quoted = (name: string) => `'${shortName(name)}'`;

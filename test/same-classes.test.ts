@@ -105,10 +105,25 @@ describe('names', () => {
     expect((await loaded.evaluate(named(odd))).perClass[0]!.name).toBe('\ufffd');
   });
 
+  it('are the same where only their accents are written in another way, as directories copied from a Mac have them', async () => {
+    const [composed, apart] = ['ä', 'a\u0308'].map((letter) => [`K${letter}fer`, ...names.slice(1)]);
+    const beetles = build();
+    await beetles.fit(named(composed!), { ...options, validation: named(apart!) });
+    expect((await beetles.evaluate(named(apart!))).perClass[0]!.name).toBe(composed![0]);
+    await expect(beetles.evaluate(named(['Kafer', ...names.slice(1)]))).rejects.toMatchObject({ code: 'ERR_ONELOGIT_CLASSES' });
+  });
+
+  it('that are other words for the same classes are told how to be let through', async () => {
+    const words = { ...named(['monkey', ...names.slice(1)]) };
+    await expect(model.evaluate(words)).rejects.toThrow('leave classNames out if the same classes only have other names');
+    delete words.classNames;
+    expect((await model.evaluate(words)).perClass[0]!.name).toBe('ape');
+  });
+
   it('are told shortly where they are long', async () => {
     const long = ['x'.repeat(10_000), ...names.slice(1)];
     const error = await model.evaluate(named(long)).catch((reason: Error) => reason);
-    expect((error as Error).message).toContain(`'${'x'.repeat(77)}…'`);
-    expect((error as Error).message.length).toBeLessThan(400);
+    expect((error as Error).message).toContain(`'${'x'.repeat(99)}…'`);
+    expect((error as Error).message.length).toBeLessThan(600);
   });
 });
