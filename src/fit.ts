@@ -61,8 +61,11 @@ async function run(state: ModelState, native: NativeModel, plan: FitPlan): Promi
   const checkpoint = resumeFrom === undefined ? undefined : await resumedFrom(state, native.classes, parts.split, resumeFrom);
   const resumed = checkpoint?.metadata;
   const knownNames = checkpoint?.encodedNames ?? state.encodedNames;
-  if (checkpoint?.encodedNames && training.classNames)
-    checkSameClasses(decodeNames(checkpoint.encodedNames), training, { model: resumeFrom as string });
+  if (checkpoint?.encodedNames && (training.classNames || parts.validation?.classNames)) {
+    const names = decodeNames(checkpoint.encodedNames);
+    checkSameClasses(names, training, { model: resumeFrom as string });
+    if (parts.validation) checkSameClasses(names, parts.validation, { model: resumeFrom as string, data: 'classNames of validation' });
+  }
   // No await for data in memory: it is copied before the caller gets its promise.
   const inputType =
     resumed?.inputType ??

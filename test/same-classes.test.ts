@@ -79,6 +79,10 @@ describe('a model with names of its classes', () => {
       code: 'ERR_ONELOGIT_CLASSES',
       message: expect.stringContaining(`Expected the classes of ${file.name}, 'ape' for class 0`),
     });
+    await expect(fresh.fit(data, { ...resuming, validation: named(swapped) })).rejects.toMatchObject({
+      code: 'ERR_ONELOGIT_CLASSES',
+      message: expect.stringContaining(`Expected the classes of ${file.name}, 'ape' for class 0, in classNames of validation`),
+    });
     expect(fresh).toMatchObject({ trained: false, classNames: null, busy: false });
     // Data without names do not take those of the checkpoint away.
     await fresh.fit(data, resuming);
