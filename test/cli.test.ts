@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commands as entries } from '../src/cli/commands.js';
 import { parseCommandLine } from '../src/cli/options.js';
 import { Output } from '../src/cli/output.js';
 import { command as trainCommand } from '../src/cli/train.js';
 import { InterruptedError } from '../src/cli/usage.js';
-import { Model } from '../src/index.js';
+import { layers, Model } from '../src/index.js';
 import { mnistDirectory } from './helpers/data.js';
 import { program, runCli, startCli } from './helpers/run-cli.js';
 import { writeTinyIdx } from './helpers/tiny-idx.js';
@@ -515,6 +516,44 @@ describe('interruption', () => {
       new InterruptedError('Interrupted before the first step', { step: 0 }),
     );
     expect(existsSync(join(directory, 'early.safetensors'))).toBe(false);
+  });
+
+  it('hides nothing else that fails after it', async () => {
+    const [path, out] = ['untrained', 'converted'].map((name) => join(directory, `${name}.safetensors`)) as [string, string];
+    using model = Model.sequential({ inputShape: [6, 6, 1], layers: [layers.flatten(), layers.dense(4)] });
+    await model.save(path);
+    for (const args of [
+      ['evaluate', path, data],
+      ['calibrate', path, data, '--recall', '0.9', '--split', 'test'],
+      ['convert', path, '--storage', 'int8', '--out', out],
+    ]) {
+      const command = await entries
+        .find(({ name }) => name === args[0])!
+        .load()
+        .then((loaded) => loaded.command);
+      const { values, positionals } = parseCommandLine(command.spec, args.slice(1));
+      const controller = new AbortController();
+      const broken = new Error('broken');
+      const result = () => {
+        controller.abort(new InterruptedError('Interrupted by SIGINT'));
+        throw broken;
+      };
+      const output = Object.assign(new Output(true), { result });
+      await expect(command.run({ values, positionals, output, signal: controller.signal })).rejects.toBe(broken);
+    }
+  });
+
+  it('of convert says what has been written', async () => {
+    const [path, out] = ['original', 'interrupted'].map((name) => join(directory, `${name}.safetensors`)) as [string, string];
+    using model = Model.sequential({ inputShape: [6, 6, 1], layers: [layers.flatten(), layers.dense(4)] });
+    await model.save(path);
+    const { command } = await entries.find(({ name }) => name === 'convert')!.load();
+    const { values, positionals } = parseCommandLine(command.spec, [path, '--storage', 'int8', '--out', out, '--data', data]);
+    // As soon as the file is there.
+    const signal = Object.defineProperty(new AbortController().signal, 'aborted', { get: () => existsSync(out) });
+    await expect(command.run({ values, positionals, output: new Output(true), signal })).rejects.toEqual(
+      new InterruptedError(`Interrupted; ${out} is written, its average precision is not known`),
+    );
   });
 
   it('continues a checkpoint to the same bits as an uninterrupted run', async () => {

@@ -11,7 +11,7 @@ import { choice, number, text } from './options.js';
 import { count } from './output.js';
 import { ofExamples, watched, watchedWriting } from './steady.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
-import { InterruptedError, UsageError } from './usage.js';
+import { InterruptedError, UsageError, wasStopped } from './usage.js';
 
 const options = {
   recall: number('the share of a class’s examples that its threshold has to let through', { least: 0, above: true, most: 1, below: true }),
@@ -101,7 +101,7 @@ export const command = defineCommand(
         ].join('\n');
       });
     } catch (error) {
-      if (signal.aborted) throw new InterruptedError('Interrupted; nothing was changed');
+      if (wasStopped(error, signal)) throw new InterruptedError('Interrupted; nothing was changed');
       throw error;
     } finally {
       classifier.dispose();

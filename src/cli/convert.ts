@@ -9,7 +9,7 @@ import { choice, text } from './options.js';
 import { count, table } from './output.js';
 import { ofExamples, watched, watchedWriting } from './steady.js';
 import { dataOptions, loadOptionsFrom } from './training-options.js';
-import { InterruptedError, UsageError } from './usage.js';
+import { InterruptedError, UsageError, wasStopped } from './usage.js';
 
 const options = {
   storage: choice('what the class matrix is stored as: bfloat16 (half), int8 with a scale per class (a quarter), or float32', [
@@ -47,12 +47,14 @@ export const command = defineCommand(
     const before = (await stat(path).catch(() => undefined))?.size;
     const classifier = await SingleLogitClassifier.load(path, { storage });
     const { classes, features } = classifier;
+    let written = false;
     try {
       signal.throwIfAborted();
       // The model is read before the file may be replaced.
       const original = data === undefined ? undefined : await evaluated(path, data, values, signal);
       signal.throwIfAborted();
       await watchedWriting(out, (onProgress) => classifier.save(out, { onProgress }));
+      written = true;
       const after = (await stat(out)).size;
       const converted = original && (await reevaluated(original, out, signal));
       output.result(
@@ -85,7 +87,8 @@ export const command = defineCommand(
       );
       original?.model.dispose();
     } catch (error) {
-      if (signal.aborted) throw new InterruptedError('Interrupted');
+      if (wasStopped(error, signal))
+        throw new InterruptedError(written ? `Interrupted; ${out} is written, its average precision is not known` : 'Interrupted');
       throw error;
     } finally {
       classifier.dispose();

@@ -13,7 +13,7 @@ import { choice, integer, text } from './options.js';
 import { count, percent, table } from './output.js';
 import { ofExamples, watched } from './steady.js';
 import { dataOptions, deviceOption, loadOptionsFrom } from './training-options.js';
-import { InterruptedError, UsageError } from './usage.js';
+import { InterruptedError, UsageError, wasStopped } from './usage.js';
 
 const options = {
   scores: choice('rank by the class’s logit alone, or by its softmax probability', ['single-logit', 'softmax'], 'single-logit'),
@@ -137,7 +137,7 @@ export const command = defineCommand(
         return parts.join('\n');
       });
     } catch (error) {
-      if (signal.aborted) throw new InterruptedError('Interrupted before the evaluation was finished');
+      if (wasStopped(error, signal)) throw new InterruptedError('Interrupted before the evaluation was finished');
       throw error;
     } finally {
       model.dispose();
