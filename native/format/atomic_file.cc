@@ -208,15 +208,19 @@ void AtomicFile::write_through(const std::uint8_t* data, std::size_t bytes) {
 }
 
 // Begins to put the next `window` bytes on the disk and waits for those before: one window is under way while the next
-// is made. What goes wrong here, `sync` tells.
+// is made. An error of the disk is told once to whoever has the file open: `sync` would not hear of it again.
 void AtomicFile::send_to_disk(std::uint64_t window) {
 #ifdef __linux__
-  const auto offset = [](std::uint64_t at) { return static_cast<off_t>(at); };
-  ::sync_file_range(descriptor_, offset(sent_), offset(window), SYNC_FILE_RANGE_WRITE);
+  const auto send = [&](std::uint64_t first, std::uint64_t bytes, unsigned flags) {
+    if (::sync_file_range(descriptor_, static_cast<off_t>(first), static_cast<off_t>(bytes), flags) == 0) return;
+    // A system or a sandbox without this call leaves it all to `sync`.
+    const bool without = errno == ENOSYS || errno == EPERM || errno == EINVAL || errno == ESPIPE || errno == EOPNOTSUPP;
+    if (!without) fail(errno);
+  };
+  send(sent_, window, SYNC_FILE_RANGE_WRITE);
   const std::uint64_t before = std::min(sent_, 2 * window_bytes);
   if (before > 0)
-    ::sync_file_range(descriptor_, offset(sent_ - before), offset(before),
-                      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    send(sent_ - before, before, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 #endif
   sent_ += window;
 }
