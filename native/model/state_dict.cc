@@ -79,6 +79,7 @@ void load_state_dict(Model& model, std::span<const SafetensorsFile> files, std::
   // Before the first of them: what is arranged for them is of no use from then on.
   model.tensors_changed();
   for (const Transfer& transfer : transfers) run(transfer, model.backend(), values, turned);
+  for (const SafetensorsFile& file : files) file.check_unchanged();
   model.mixed = false;
 }
 

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -221,6 +222,34 @@ TEST_CASE(
   CHECK(answer(model) == answer(other));
   CHECK(answer(model) != before);
   CHECK(code_of(model, file, whole) == "");
+  CHECK_FALSE(model.mixed);
+}
+
+TEST_CASE("state dict: a file that is written to while it is read leaves a model that says so") {
+  // Somebody writes to the file at the third copy to the device.
+  class Overwriting : public CpuBackend {
+   public:
+    void upload(void* device, const void* host, std::size_t bytes) override {
+      if (uploads_left > 0 && --uploads_left == 0)
+        std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) + std::chrono::seconds(1));
+      CpuBackend::upload(device, host, bytes);
+    }
+    std::string path;
+    int uploads_left = 0;
+  };
+  const test::ScratchDirectory directory;
+  Overwriting backend;
+  backend.path = directory / "weights.safetensors";
+  File bytes = whole_file();
+  bytes.parse();
+  std::ofstream(backend.path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.bytes.data()), static_cast<std::streamsize>(bytes.bytes.size()));
+  Model model(small_network(), backend);
+  const SafetensorsFile file = SafetensorsFile::open(backend.path);
+  backend.uploads_left = 3;
+  CHECK(code_of(model, file, whole) == "ERR_ONELOGIT_FILE");
+  CHECK(model.mixed);
+  CHECK(code_of(model, SafetensorsFile::open(backend.path), whole) == "");
   CHECK_FALSE(model.mixed);
 }
 
