@@ -8,14 +8,6 @@ import { UsageError } from './usage.js';
 /** What an option is called in the API where that is not its own name in camel case. */
 const otherNames: Readonly<Record<string, string>> = {
   'padding of augment of model.fit': 'augment',
-  'fraction of validation of model.fit': 'validation',
-  'everySteps of checkpoint of model.fit': 'checkpoint-every',
-  'validateEverySteps of model.fit': 'validate-every',
-  'logEverySteps of model.fit': 'log-every',
-  'every of schedules.step': 'schedule-every',
-  'factor of schedules.step': 'schedule-factor',
-  'minimum of schedules.cosine': 'schedule-minimum',
-  'steps of schedules.warmup': 'warmup-steps',
   'steps of these epochs of model.fit': 'epochs',
 };
 
