@@ -127,7 +127,8 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
   const loss = state.loss?.name ?? null;
   const modelNames = state.encodedNames && decodeNames(state.encodedNames);
   checkSameClasses(modelNames, checked);
-  const names = modelNames ?? (checked.classes === native.classes ? checked.classNames : undefined);
+  // As they are now: the caller may change the dataset while this goes on.
+  const names = modelNames ?? (checked.classes === native.classes ? checked.classNames?.slice() : undefined);
   // Now: what is missing should not be learnt after the work.
   const report =
     given.report === undefined

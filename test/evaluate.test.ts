@@ -133,6 +133,10 @@ describe('model.evaluate', () => {
     expect(await namesIn(network(3), data)).toEqual(['a', 'b', 'c']);
     // Names of some classes would leave the others without.
     expect(await namesIn(network(4), data)).toEqual([undefined, undefined, undefined, undefined]);
+    const changing = { ...data, classNames: [...data.classNames] };
+    const evaluating = namesIn(network(3), changing);
+    changing.classNames.splice(0, 3, 'later');
+    expect(await evaluating).toEqual(['a', 'b', 'c']);
     const named = network(3);
     await named.fit(data, { loss: losses.crossEntropy(), optimizer: optimizers.sgd({ learningRate: 0.1 }), steps: 1, batchSize: 4 });
     expect(await namesIn(named, unnamed)).toEqual(['a', 'b', 'c']);
