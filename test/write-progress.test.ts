@@ -1,12 +1,16 @@
 // How far the writing of a file is: of models, classifiers and graphs; and that the file is whole whatever the function does.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { exportOnnx, layers, Model, SingleLogitClassifier, type WriteProgress } from '../src/index.js';
+import { frequentTimers } from './helpers/frequent-timers.js';
 import { temporaryFile } from './helpers/temporary.js';
 
 const [features, classes] = [1024, 100_000];
-const bytes = 4 * classes * (features + 1); // 410 MB: more than a tenth of a second on any disk
+const bytes = 4 * classes * (features + 1); // 410 MB
+
+beforeEach(frequentTimers);
+afterEach(() => vi.restoreAllMocks());
 
 let model: Model;
 beforeAll(() => {
