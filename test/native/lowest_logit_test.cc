@@ -3,6 +3,7 @@
 #include "head/lowest_logit.h"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
 
 #include <cmath>
 #include <random>
@@ -98,6 +99,22 @@ TEST_CASE("thresholds go down by what the features' own rounding may move a logi
   const Calibration result =
       calibrate(matrix, features.data(), labels, {CalibrationMeasure::recall, 0.5}, nullptr, {}, nullptr, 0.25);
   CHECK(result.thresholds[0] == doctest::Approx(-3 - 0.25 * 31).epsilon(1e-5));
+}
+
+TEST_CASE("a threshold is no higher than a logit of more features than rounding is bounded for") {
+  if (test::small_run()) return;
+  constexpr std::int64_t d = std::int64_t{1} << 28;
+  // Zeros that the system has one page of.
+  const std::size_t bytes = static_cast<std::size_t>(d) * sizeof(float);
+  void* const zeros = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(zeros != MAP_FAILED);
+  const float bias = -1, scale = 1;
+  {
+    const ClassMatrix matrix({1, d, ClassStorage::int8, zeros, &bias, &scale}, nullptr);
+    const auto* const features = static_cast<const float*>(zeros);
+    CHECK(lowest_logit(matrix, features, 0, 0) <= matrix.score(features, 0));
+  }
+  ::munmap(zeros, bytes);
 }
 
 }  // namespace
