@@ -326,7 +326,8 @@ export class Model {
    * @param options - `head: false` leaves the last dense layer as it is: for other classes
    * @throws OneLogitError `ERR_ONELOGIT_FORMAT` naming the file and the tensor, what was expected and what is there, if one is missing, of
    * another shape or type, or none of this model's; `ERR_ONELOGIT_FILE` if it cannot be read, which is tried for every tensor before the first is replaced;
-   * `ERR_ONELOGIT_BUSY`. Nothing has changed then. After any other failure (of a GPU, say) the model refuses its use with `ERR_ONELOGIT_MIXED`
+   * `ERR_ONELOGIT_BUSY`. Nothing has changed then. After any other failure (a GPU that is lost, a file that is written to meanwhile, say) the model
+   * refuses its use with `ERR_ONELOGIT_MIXED`
    */
   async loadStateDict(path: string, options?: LoadStateDictOptions): Promise<void> {
     await loadStateDict(this.#state, path, options);
