@@ -131,6 +131,16 @@ describe('Progress', () => {
     expect(shown.split('\n')[1]).toContain(' 50 %');
   });
 
+  it('puts them in place of the ^C of an interruption, also before there is a line', () => {
+    const stream = terminal();
+    const progress = new Progress('reading', { stream, env: { NO_COLOR: '1' }, quietFor: 1000 });
+    progress.update({ done: 1, total: 2, details: [] });
+    stream.write('^C');
+    progress.note('Stopping');
+    progress.finish({ keep: false });
+    expect(screenOf(stream.written, 80)).toEqual(['Stopping', '']);
+  });
+
   it('says nothing when nothing was reported', () => {
     for (const isTTY of [true, false]) {
       const stream = terminal({ isTTY });

@@ -211,7 +211,8 @@ export class Progress {
   /** Writes a line of its own above the live one. */
   note(text: string): void {
     const stands = this.#drawnLengths.length > 0;
-    this.#stream.write(`${stands ? this.#erase() : ''}${text}\n`);
+    // Of what does not stand yet, too: a terminal has written ^C where the cursor is.
+    this.#stream.write(`${this.#live ? this.#erase() : ''}${text}\n`);
     this.#drawnLengths = [];
     if (stands) this.#draw();
   }
