@@ -72,10 +72,8 @@ export const command = defineCommand(
               command: ['onelogit', ...process.argv.slice(2)].map(shellWord).join(' '),
             };
       const { scores, negatives } = values;
-      const evaluation = await watched(
-        'evaluate',
-        (tell) => model.evaluate(dataset, { scores, negatives, report, onProgress: ofExamples(dataset, tell), signal }),
-        { quietFor: 0 },
+      const evaluation = await watched('evaluate', (tell) =>
+        model.evaluate(dataset, { scores, negatives, report, onProgress: ofExamples(dataset, tell), signal }),
       );
       const { perClass } = evaluation;
       output.result({ ...evaluation, split: values.split, ...(report ? { report: report.path } : {}) }, () => {
