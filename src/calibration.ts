@@ -1,7 +1,7 @@
 /** Thresholds over many examples: what {@link SingleLogitClassifier.calibrate} and `evaluateThresholds` take and give. */
-import { checkNumber, checkOptions } from './check.js';
+import { checkCallback, checkNumber, checkOptions } from './check.js';
 import { OneLogitError, rangeError, typeError } from './errors.js';
-import { checkProgressCallback, checkSignal } from './job.js';
+import { checkSignal, type ShareCallback } from './job.js';
 
 /** Options of {@link SingleLogitClassifier.calibrate}: exactly one of `recall` and `precision`. */
 export interface CalibrateOptions {
@@ -94,7 +94,10 @@ export function checkTarget(
   needed: boolean,
 ): { target: Target | null; hooks: Pick<CalibrateOptions, 'signal' | 'onProgress'> } {
   const given = checkOptions(options as CalibrateOptions | undefined, ['recall', 'precision', 'onProgress', 'signal'], what);
-  const hooks = { signal: checkSignal(given.signal, what), onProgress: checkProgressCallback(given.onProgress, what) };
+  const hooks = {
+    signal: checkSignal(given.signal, what),
+    onProgress: checkCallback<ShareCallback>(given.onProgress, `onProgress of ${what}`),
+  };
   const both = given.recall !== undefined && given.precision !== undefined;
   const neither = given.recall === undefined && given.precision === undefined;
   if (both || (neither && needed))

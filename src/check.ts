@@ -98,6 +98,12 @@ export function checkBoolean(value: unknown, what: string): boolean {
   return value;
 }
 
+/** A function, or undefined where none is given. */
+export function checkCallback<T extends (...args: never[]) => unknown>(value: unknown, what: string): T | undefined {
+  if (value === undefined || typeof value === 'function') return value as T | undefined;
+  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for ${what} but received ${describe(value)}`);
+}
+
 export function checkString(value: unknown, what: string): string {
   if (typeof value !== 'string' || value === '')
     throw typeError(

@@ -1,8 +1,8 @@
 /** `model.evaluate`: single-logit ranking metrics as in the paper's tables. */
-import { checkInteger, checkOneOf, checkOptions } from './check.js';
+import { checkCallback, checkInteger, checkOneOf, checkOptions } from './check.js';
 import { decodeNames } from './class-names.js';
 import { checkDataset, type Dataset, inputKind } from './dataset.js';
-import { checkProgressCallback, checkSignal, runJob, withProgress } from './job.js';
+import { checkSignal, runJob, type ShareCallback, withProgress } from './job.js';
 import { idleNativeOf, type ModelState } from './model-state.js';
 import type { NativeClassMetrics, NativeRanking } from './native-model.js';
 import type { ReportOptions } from './report/report.js';
@@ -123,7 +123,7 @@ export async function evaluateModel(state: ModelState, dataset: Dataset, options
   const checked = checkDataset(dataset, 'dataset', { inputShape: state.inputShape, classes: native.classes, kind });
   const sources = new Sources(kind);
   const signal = checkSignal(given.signal, what);
-  const onProgress = checkProgressCallback(given.onProgress, what);
+  const onProgress = checkCallback<ShareCallback>(given.onProgress, `onProgress of ${what}`);
   const loss = state.loss?.name ?? null;
   const modelNames = state.encodedNames && decodeNames(state.encodedNames);
   checkSameClasses(modelNames, checked);

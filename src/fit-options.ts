@@ -1,7 +1,7 @@
 /** What `model.fit` takes, and the checks of it. */
 import { resolve } from 'node:path';
 import { type Augmentation, checkAugment } from './augment.js';
-import { checkInteger, checkNumber, checkOneOf, checkOptions, checkString, describe } from './check.js';
+import { checkCallback, checkInteger, checkNumber, checkOneOf, checkOptions, checkString } from './check.js';
 import { decodeNames } from './class-names.js';
 import { checkDataset, type Dataset, inputKind } from './dataset.js';
 import { typeError } from './errors.js';
@@ -277,9 +277,8 @@ function checkLogApart(log: string, checkpoint: string): void {
 
 /** Calls the user's function; its first exception stops the job and is thrown when the job has ended. */
 function checkProgress(value: unknown) {
-  if (value === undefined) return undefined;
-  if (typeof value !== 'function')
-    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for onProgress of model.fit but received ${describe(value)}`);
+  const tell = checkCallback<(progress: Progress) => void>(value, `onProgress of ${what}`);
+  if (tell === undefined) return undefined;
   let failure: { error: unknown } | undefined;
   let stop = () => {};
   let reported = -1;
@@ -288,7 +287,7 @@ function checkProgress(value: unknown) {
     if (failure || ended) return;
     reported = progress.step;
     try {
-      value(progress);
+      tell(progress);
     } catch (error) {
       failure = { error };
       stop();

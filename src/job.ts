@@ -54,13 +54,8 @@ export async function runJob<T>(start: () => NativeJob<T>, sources: Sources, sig
 
 const millisecondsBetweenReports = 100;
 
-type ShareCallback = (progress: { readonly share: number }) => void;
-
-/** A function that is told how far a job is, or undefined. */
-export function checkProgressCallback(value: unknown, what: string): ShareCallback | undefined {
-  if (value === undefined || typeof value === 'function') return value as ShareCallback | undefined;
-  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for onProgress of ${what} but received ${describe(value)}`);
-}
+/** Told how far a job is. */
+export type ShareCallback = (progress: { readonly share: number }) => void;
 
 /** The same job, whose progress is told now and then. */
 export function withProgress<T>(job: NativeWatchedJob<T>, onProgress: ShareCallback | undefined): NativeWatchedJob<T> {

@@ -1,6 +1,5 @@
 /** How far the writing of a file is. */
-import { checkOptions, describe } from './check.js';
-import { typeError } from './errors.js';
+import { checkCallback, checkOptions } from './check.js';
 import { native } from './native.js';
 
 declare module './native.js' {
@@ -29,13 +28,7 @@ export interface SaveOptions {
 }
 
 export const checkSaveOptions = (options: unknown, what: string): Callback | undefined =>
-  checkWriteCallback(checkOptions(options, ['onProgress'], what).onProgress, what);
-
-/** A function or undefined. */
-export function checkWriteCallback(value: unknown, what: string): Callback | undefined {
-  if (value === undefined || typeof value === 'function') return value as Callback | undefined;
-  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for onProgress of ${what} but received ${describe(value)}`);
-}
+  checkCallback<Callback>(checkOptions(options, ['onProgress'], what).onProgress, `onProgress of ${what}`);
 
 /**
  * Tells now and then how far `writing` is with these files. What is written takes its place in any case: what the function throws comes

@@ -3,7 +3,7 @@
  */
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkNumber, checkOneOf, checkOptions, checkString, describe } from '../check.js';
+import { checkCallback, checkNumber, checkOneOf, checkOptions, checkString, describe } from '../check.js';
 import { OneLogitError, typeError } from '../errors.js';
 import { type CatalogueEntry, catalogue, type DownloadName } from './catalogue.js';
 import { fetchFile, isIntact } from './fetch-file.js';
@@ -71,13 +71,12 @@ export async function download(name: DownloadName, options?: DownloadOptions): P
   const to = given.to === undefined ? join(cacheDirectory(), name) : checkString(given.to, 'to');
   const mirrors = given.mirrors === undefined ? undefined : checkMirrors(given.mirrors);
   const timeout = checkNumber(given.timeout ?? 30, 'timeout', { least: 0, most: 86_400, exclusive: true });
-  const { onProgress, signal } = given;
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for onProgress but received ${describe(onProgress)}`);
+  const onProgress = checkCallback<NonNullable<DownloadOptions['onProgress']>>(given.onProgress, 'onProgress');
+  const { signal } = given;
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected an AbortSignal for signal but received ${describe(signal)}`);
   const entry = catalogue[name];
-  return downloadEntry(mirrors ? { ...entry, mirrors } : entry, to, timeout, onProgress as DownloadOptions['onProgress'], signal);
+  return downloadEntry(mirrors ? { ...entry, mirrors } : entry, to, timeout, onProgress, signal);
 }
 
 /** The members of an archive that are there in their right sizes: they are moved into place only when they are whole. */

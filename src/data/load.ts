@@ -2,7 +2,7 @@
  * `datasets.load`: finds the format of a directory by the names of its files and loads one split of it.
  */
 import { readdir } from 'node:fs/promises';
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkString, describe } from '../check.js';
+import { checkBoolean, checkCallback, checkInteger, checkOneOf, checkOptions, checkString, describe } from '../check.js';
 import { AbortError, OneLogitError, typeError } from '../errors.js';
 import { checkSignal, throwIfAborted } from '../job.js';
 import { type DataFormat, type FormatOptions, formatError, type LoadedDataset, type LoadedStream, type Split } from './format.js';
@@ -96,7 +96,7 @@ export async function load(directory: string, options?: LoadOptions): Promise<Lo
   for (const name of formatOptions)
     if (checked[name] !== undefined) Object.assign(ownOptions, { [name]: optionChecks[name](checked[name], name) });
   const memoryBytes = checked.memoryBytes === undefined ? undefined : checkInteger(checked.memoryBytes, 'memoryBytes', 0);
-  const onProgress = checkCallback(checked.onProgress, 'onProgress');
+  const onProgress = checkCallback<(progress: LoadProgress) => void>(checked.onProgress, 'onProgress');
   const signal = checkSignal(checked.signal, 'datasets.load');
   throwIfAborted(signal, 'datasets.load');
   const fileNames = await namesIn(directory);
@@ -112,11 +112,6 @@ export async function load(directory: string, options?: LoadOptions): Promise<Lo
     if (signal?.aborted) throw new AbortError(`Expected datasets.load to read ${directory} but its signal was aborted`, signal);
     throw explained(error, `files that can be read in ${directory}`);
   }
-}
-
-function checkCallback(value: unknown, name: string): ((progress: LoadProgress) => void) | undefined {
-  if (value === undefined || typeof value === 'function') return value as ((progress: LoadProgress) => void) | undefined;
-  throw typeError('ERR_ONELOGIT_ARGUMENT', `Expected a function for ${name} but received ${describe(value)}`);
 }
 
 function checkFormatHas(format: DataFormat, split: Split, options: FormatOptions): void {

@@ -1,6 +1,6 @@
 /** {@link exportOnnx}: models for other runtimes. */
 import { stat } from 'node:fs/promises';
-import { checkBoolean, checkOneOf, checkOptions, checkString, describe } from '../check.js';
+import { checkBoolean, checkCallback, checkOneOf, checkOptions, checkString, describe } from '../check.js';
 import { fromNativeNames } from '../class-names.js';
 import { partsOf, SingleLogitClassifier } from '../classifier.js';
 import { OneLogitError, rangeError, typeError } from '../errors.js';
@@ -12,7 +12,7 @@ import { idleNativeOf } from '../model-state.js';
 import { native } from '../native.js';
 import type { NativeModelFile, NativeModelSpec } from '../native-model.js';
 import { version } from '../version.js';
-import { checkWriteCallback, type WriteProgress } from '../write-progress.js';
+import type { WriteProgress } from '../write-progress.js';
 import type { GraphOptions, OnnxPart } from './model-graph.js';
 import type { WritableParts, Writing } from './write-onnx.js';
 
@@ -108,7 +108,7 @@ function checkExportOptions(options: unknown, what: string): GraphOptions & Writ
     singleLogit: checkBoolean(singleLogit, `singleLogit of ${what}`),
     embedding: checkBoolean(embedding, `embedding of ${what}`),
     externalData: checkBoolean(externalData, `externalData of ${what}`),
-    onProgress: checkWriteCallback(onProgress, what),
+    onProgress: checkCallback<(progress: WriteProgress) => void>(onProgress, `onProgress of ${what}`),
   };
   if (checked.singleLogit && checked.part === 'trunk')
     throw rangeError(
