@@ -404,6 +404,7 @@ describe('onelogit export', () => {
     [['export', 'x', '--out', 'y', '--format', 'tflite'], 2, /Expected onnx for --format/],
     [['export', 'x', '--out', 'y', '--part', 'trunk', '--single-logit'], 2, /which has no logits/],
     [['export', 'x', '--out', 'y', '--part', 'head', '--embedding'], 2, /--embedding with --part model/],
+    [['export', 'x', '--out', './x'], 2, /Expected another file than MODEL for --out but received \.\/x for both/],
     [['export', '/nowhere/x', '--out', 'y.onnx'], 1, /\/nowhere\/x/],
     [['export', 'x', '--out', '/nowhere/y'], 1, /\/nowhere does not exist/],
   ])('refuses %j', async (args, code, message) => {

@@ -1,4 +1,5 @@
 /** `onelogit export`: a model as a graph that other runtimes compute. */
+import { resolve } from 'node:path';
 import type { OnnxTensorInfo } from '../index.js';
 import { checkWritable } from '../writable.js';
 import { defineCommand } from './command.js';
@@ -42,6 +43,7 @@ export const command = defineCommand(
     if (singleLogit && part === 'trunk')
       throw new UsageError('Expected --single-logit with --part model or head but received trunk, which has no logits');
     if (embedding && part !== 'model') throw new UsageError(`Expected --embedding with --part model but received ${part}`);
+    if (resolve(out) === resolve(path)) throw new UsageError(`Expected another file than MODEL for --out but received ${out} for both`);
     checkWritable(out, '--out');
     const { exportOnnx } = await import('../index.js');
     const result = await watchedWriting(out, (onProgress) =>
