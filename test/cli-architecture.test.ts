@@ -61,6 +61,13 @@ describe('train --arch', () => {
     expect(stderr).toMatch(/Expected an image of at least \d+ pixels .* of (conv2d|maxPool) but received/);
   });
 
+  it('says which data an embedding is for', async () => {
+    expect(await train('--embedding', '5', '--steps', '1')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('Expected --embedding only with data whose examples are ids but received it with numbers'),
+    });
+  });
+
   it.each([
     [['--arch', 'cnn', '--hidden', '5'], /--hidden only with --arch mlp but received it with cnn/],
     [['--arch', 'resnet50', '--embedding', '5'], /--embedding only with --arch mlp/],

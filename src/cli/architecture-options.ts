@@ -51,6 +51,8 @@ export async function makeArchitecture(
 ): Promise<Model> {
   const { zoo } = await import('../index.js');
   const { arch, hidden, embedding = 128, variant, weights, trainable } = values;
+  if (vocabulary === undefined && values.embedding !== undefined)
+    throw new UsageError('Expected --embedding only with data whose examples are ids but received it with numbers');
   if (arch === 'mlp') {
     const ids = vocabulary === undefined ? {} : { embedding: { vocabulary, features: embedding } };
     const model = zoo.mlp({ classes, inputShape, trainable, ...(hidden ? { hidden: [...hidden] } : {}), ...ids, ...options });
