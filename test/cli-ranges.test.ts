@@ -1,6 +1,6 @@
 // Values that no option takes, over all commands: each is wrong usage, exit code 2, told by the option's name as it was typed.
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -124,6 +124,14 @@ describe('train', () => {
     expect(stdout).toBe('');
     expect(code).toBe(2);
     expect(existsSync(join(directory, 'out.safetensors'))).toBe(false);
+  });
+
+  it('names --augment where examples are no images', async () => {
+    await writeFile(join(directory, 'words.txt'), Array.from({ length: 200 }, (_, i) => `${Math.floor(i / 20)} ${(i % 7) + 1}\n`).join(''));
+    const args = ['train', directory, '--format', 'sequences', '--augment', 'flip', '--steps', '1', '--out', join(directory, 'none')];
+    const { code, stderr } = await runCli(args);
+    expect(stderr).toContain('Expected examples of height × width × channels for --augment but received integers');
+    expect(code).toBe(2);
   });
 
   it('is advised in the options’ names', async () => {

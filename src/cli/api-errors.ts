@@ -17,7 +17,7 @@ const advising: readonly unknown[] = ['ERR_ONELOGIT_UNKNOWN_OPTION', 'ERR_ONELOG
 const validationHint = ['let fit set one aside (validation: { fraction, seed })', 'train --validation sets one aside'] as const;
 
 const camelCase = (name: string) => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-const codes: readonly unknown[] = ['ERR_ONELOGIT_RANGE', 'ERR_ONELOGIT_ARGUMENT'];
+const codes: readonly unknown[] = ['ERR_ONELOGIT_RANGE', 'ERR_ONELOGIT_ARGUMENT', 'ERR_ONELOGIT_SHAPE'];
 
 /** The error as it should be told: another one if it is about a value that one of these options has been given. */
 export function inOptionsWords(
