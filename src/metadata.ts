@@ -10,7 +10,7 @@ import { type Loss, lossFromMetadata, lossToMetadata } from './losses.js';
 import { checkPreprocessing, type Preprocessing } from './preprocessing.js';
 import { checkShape } from './shape.js';
 import { checkFraction, type Split } from './split.js';
-import { checkTrainingRecord, type TrainingRecord } from './training-record.js';
+import { readTrainingRecord, type TrainingRecord } from './training-record.js';
 
 /**
  * The version of the file format that this package writes, and the newest it reads. Raised when an older reader would misunderstand a file; what
@@ -37,7 +37,7 @@ export interface ModelMetadata {
   /** Whether the weights were fitted, loaded or set. */
   readonly trained: boolean;
   readonly biasInit: BiasInit | null;
-  /** How the latest fit went about it; null before the first, and for files of versions that did not record it. */
+  /** How the latest fit went about it; null before the first, and for files of versions that did not record it, or newer ones whose record this one cannot read. */
   readonly training: TrainingRecord | null;
 }
 
@@ -113,7 +113,7 @@ function check(value: Record<string, unknown>): ModelMetadata {
     split: orNull('split', checkSplit),
     trained: checkBoolean(value.trained, 'trained'),
     biasInit: orNull('biasInit', (given, what) => checkOneOf(given, ['prior', 'zeros'], what)),
-    training: orNull('training', checkTrainingRecord),
+    training: orNull('training', readTrainingRecord),
   };
 }
 

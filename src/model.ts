@@ -203,7 +203,7 @@ export class Model {
     return this.#state.biasInit;
   }
 
-  /** How the latest fit went about it: optimizer, steps, batch size; null before the first, and for files of versions that did not record it. */
+  /** How the latest fit went about it: optimizer, steps, batch size; null before the first, for files of versions that did not record it, and newer ones whose record this one cannot read. */
   get training(): TrainingRecord | null {
     return this.#state.training;
   }

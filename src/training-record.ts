@@ -4,6 +4,7 @@ import { checkPrecision, type Precision } from './device.js';
 import { rangeError } from './errors.js';
 import { checkOptimizer, type Optimizer } from './optimizers.js';
 import { checkSchedule, type Schedule } from './schedules.js';
+import { version } from './version.js';
 
 /**
  * How the latest `fit` of a model went about it; the loss, what was set aside for validation and the start of the last bias are properties of
@@ -36,11 +37,31 @@ export interface TrainingRecord {
 const mostVersionCharacters = 64;
 
 /**
- * A record from a file, through the checks that the options of `fit` go through. What a newer version may have added is passed over.
+ * A record from a file. Nothing that a model computes depends on it: one of a newer version that this one cannot read, because of an optimizer
+ * that it does not know, say, is null, and the model is of use all the same.
  *
  * @throws TypeError or RangeError naming the property
  */
-export function checkTrainingRecord(value: unknown, what: string): TrainingRecord {
+export function readTrainingRecord(value: unknown, what: string): TrainingRecord | null {
+  try {
+    return checkTrainingRecord(value, what);
+  } catch (error) {
+    if (isNewer((value as { version?: unknown } | null)?.version)) return null;
+    throw error;
+  }
+}
+
+/** Whether this is a version after ours. */
+function isNewer(other: unknown): boolean {
+  const numbers = (text: string) => /^(\d+)\.(\d+)\.(\d+)/.exec(text)?.slice(1).map(Number);
+  const [theirs, ours] = [typeof other === 'string' ? numbers(other) : undefined, numbers(version)];
+  if (theirs === undefined || ours === undefined) return false;
+  const first = theirs.findIndex((number, i) => number !== ours[i]);
+  return first >= 0 && theirs[first]! > ours[first]!;
+}
+
+/** Through the checks that the options of `fit` go through. What a newer version may have added is passed over. */
+function checkTrainingRecord(value: unknown, what: string): TrainingRecord {
   const given = checkObject(value, what);
   const { stepsDone, augment } = given;
   const integer = (name: string, least: number, most?: number) => checkInteger(given[name], `${name} of ${what}`, least, most);

@@ -246,6 +246,38 @@ describe('how it was trained', () => {
     expect((training as unknown as { polluted?: boolean }).polluted).toBeUndefined();
   });
 
+  test('is passed over in a file of a newer version that this one cannot read, which is no reason to refuse the model', async () => {
+    using path = temporaryFile('newer.safetensors');
+    using out = temporaryFile('out.safetensors');
+    const parts = readParts(saved.name);
+    const metadata = JSON.parse(parts.metadata.onelogit!);
+    const [major, minor, patch] = version.split('.').map(Number) as [number, number, number];
+    const write = (changes: object) => {
+      const training = { ...metadata.training, ...changes };
+      writeParts(path.name, { ...parts, metadata: { onelogit: JSON.stringify({ ...metadata, training }) } });
+      return training;
+    };
+    for (const newer of [
+      `${major + 1}.0.0`,
+      `${major}.${minor + 1}.0`,
+      `${major}.${minor}.${patch + 1}`,
+      `${major}.${minor + 10}.0-beta.1`,
+    ]) {
+      const training = write({ optimizer: { name: 'lion', learningRate: 1 }, version: newer });
+      const loaded = await Model.load(path.name);
+      expect(loaded.training).toBeNull();
+      expect(await loaded.predict(dataset.inputs)).toEqual(await model.predict(dataset.inputs));
+      const classifier = await SingleLogitClassifier.load(path.name);
+      await classifier.calibrate(dataset, { recall: 0.5 });
+      await classifier.save(out.name);
+      expect(recordIn(out.name)).toEqual(training);
+    }
+    for (const other of [version, '0.0.0', 'new', undefined]) {
+      write({ optimizer: { name: 'lion', learningRate: 1 }, version: other });
+      await expect(Model.load(path.name)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_FORMAT' });
+    }
+  });
+
   test('reads like this', () => {
     const record: TrainingRecord = {
       optimizer: optimizers.sgd({ learningRate: 0.1, momentum: 0.9 }),
