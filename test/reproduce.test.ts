@@ -360,6 +360,20 @@ describe('data of the tables', () => {
   });
 });
 
+describe('reading data of the tables', () => {
+  it.each(['mnist', 'cifar10-first4000', 'imagenet'] as const)('%s can be interrupted', async (name) => {
+    const { signal } = new AbortController();
+    const asked: unknown[] = [];
+    const load = (async (_: string, options: { signal?: AbortSignal }) => {
+      asked.push(options.signal);
+      return { length: 60_000, inputs: new Uint8Array(60_000), labels: new Int32Array(60_000), inputShape: [1], classes: 1 };
+    }) as unknown as typeof datasets.load;
+    await loadData(name, 'somewhere', signal, load);
+    expect(asked.length).toBeGreaterThan(0);
+    for (const one of asked) expect(one).toBe(signal);
+  });
+});
+
 describe('tablePartsOf', () => {
   it('is a search for each learning rate, the training and the evaluation, by their operations', () => {
     const recipe = { ...tableRecipe('cifar10-first4000', 3_000), learningRates: [0.1, 0.01] };

@@ -46,7 +46,7 @@ export async function loadData(
       };
     }
     case 'cifar10-first4000': {
-      const all = await load(path, { split: 'train' });
+      const all = await load(path, { split: 'train', signal });
       const tested = tableTasks[name].about.testExamples;
       if (all.length <= tested)
         throw new OneLogitError('ERR_ONELOGIT_FORMAT', `Expected more than ${tested} records in ${path} but received ${all.length}`);
