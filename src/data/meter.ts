@@ -5,7 +5,10 @@ import { stat } from 'node:fs/promises';
 export interface LoadProgress {
   /** Bytes of the files that have been read, compressed ones as they are, or images that have been decoded. */
   readonly done: number;
-  /** Of all. What comes in an archive is read first and decoded then: `unit` changes, and both begin again. */
+  /**
+   * Of all. Both begin again where one thing follows another: an archive is read first and its images decoded then (`unit` changes), the ids of
+   * other splits are read after those of the split.
+   */
   readonly total: number;
   readonly unit: 'bytes' | 'images';
 }
