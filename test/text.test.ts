@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it, type TestContext } from 'vitest';
+import { describe, expect, it, type TestContext, vi } from 'vitest';
 import { load } from '../src/data/load.js';
 import { dataDirectory } from './helpers/data.js';
 import { packageUrl, runModule } from './helpers/process.js';
@@ -142,6 +142,14 @@ describe('datasets.load, text', () => {
         message: expect.stringContaining('intact xz'),
       });
     }
+  });
+
+  it('leaves no xz waiting when it stops reading before the end', async (context) => {
+    const broken = Buffer.concat([tarEntry('a.txt', 'x'), Buffer.alloc(4 * 2 ** 20, 'no header')]);
+    using files = directoryOf({ 'a.tar.xz': xz(broken, context) });
+    await expect(load(files.directory)).rejects.toMatchObject({ code: 'ERR_ONELOGIT_FORMAT' });
+    // Node would wait for it, and it for somebody who reads on.
+    await vi.waitFor(() => expect(process.getActiveResourcesInfo()).not.toContain('ProcessWrap'));
   });
 
   it('names what to install where there is no program xz', async () => {

@@ -51,8 +51,15 @@ export async function withByteStream<T>(path: string, use: (stream: ByteStream) 
     const read = start.subarray(0, bytesRead);
     const compression = read[0] === 0x1f && read[1] === 0x8b ? 'gzip' : isXz(read) ? 'xz' : 'none';
     const counted = (pieces: AsyncIterable<Uint8Array>, position: () => number) => (meter ? metered(pieces, position, meter) : pieces);
-    if (compression === 'xz')
-      return await use({ pieces: counted(unxz(file.fd, path), () => sharedPosition(file.fd)), fileBytes: status.size, compression });
+    if (compression === 'xz') {
+      const unpacked = unxz(file.fd, path);
+      try {
+        return await use({ pieces: counted(unpacked, () => sharedPosition(file.fd)), fileBytes: status.size, compression });
+      } finally {
+        // `use` may have stopped before the end: the program xz would wait for a reader, and this process for xz.
+        await unpacked.return(undefined);
+      }
+    }
     const input = file.createReadStream({ start: 0, highWaterMark: pieceBytes, autoClose: false });
     const pieces = compression === 'gzip' ? gunzip(input, status.size, path) : input;
     try {
