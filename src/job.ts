@@ -52,7 +52,8 @@ export async function runJob<T>(start: () => NativeJob<T>, sources: Sources, sig
   }
 }
 
-const millisecondsBetweenReports = 100;
+/** Of whatever tells how far it is. */
+export const millisecondsBetweenReports = 100;
 
 /** Told how far a job is. */
 export type ShareCallback = (progress: { readonly share: number }) => void;

@@ -1,5 +1,6 @@
 /** How far the writing of a file is. */
 import { checkCallback, checkOptions } from './check.js';
+import { millisecondsBetweenReports } from './job.js';
 import { native } from './native.js';
 
 declare module './native.js' {
@@ -18,8 +19,6 @@ export interface WriteProgress {
 }
 
 type Callback = (progress: WriteProgress) => void;
-
-const millisecondsBetweenReports = 100;
 
 /** Options of {@link Model.save} and {@link SingleLogitClassifier.save}. */
 export interface SaveOptions {
@@ -45,8 +44,12 @@ export async function watchWriting<T>(
   if (onProgress === undefined) return writing();
   let failure: { error: unknown } | undefined;
   const tell = () => {
-    const files = paths.flatMap((path) => [native.writeProgress(path) ?? []].filter((file) => file.length === 2));
-    const [done, all] = [0, 1].map((of) => files.reduce((sum, file) => sum + (file[of] as number), 0)) as [number, number];
+    const files = paths.map((path) => native.writeProgress(path)).filter((file) => file !== undefined);
+    let [done, all] = [0, 0];
+    for (const [written, bytes] of files) {
+      done += written;
+      all += bytes;
+    }
     if (files.length === 0 || (total ?? all) === 0) return;
     try {
       onProgress({ done, total: total ?? all });

@@ -39,38 +39,22 @@ beforeAll(async () => {
 });
 afterAll(() => saved[Symbol.dispose]());
 
-const properties = (of: Model) => {
-  const {
-    inputShape,
-    classes,
-    features,
-    parameterCount,
-    seed,
-    preprocessing,
-    inputType,
-    split,
-    trained,
-    biasInit,
-    loss,
-    tensors,
-    training,
-  } = of;
-  return {
-    inputShape,
-    classes,
-    features,
-    parameterCount,
-    seed,
-    preprocessing,
-    inputType,
-    split,
-    trained,
-    biasInit,
-    loss,
-    tensors,
-    training,
-  };
-};
+const compared: readonly (keyof Model)[] = [
+  'inputShape',
+  'classes',
+  'features',
+  'parameterCount',
+  'seed',
+  'preprocessing',
+  'inputType',
+  'split',
+  'trained',
+  'biasInit',
+  'loss',
+  'tensors',
+  'training',
+];
+const properties = (of: Model) => Object.fromEntries(compared.map((name) => [name, of[name]]));
 
 describe('a model that was saved and loaded', () => {
   test('answers with the same bits and knows the same things', async () => {

@@ -1,5 +1,6 @@
 /** How far the loading of a data set is, and whether it should go on. */
 import { stat } from 'node:fs/promises';
+import { millisecondsBetweenReports } from '../job.js';
 
 /** What `onProgress` of `datasets.load` receives. */
 export interface LoadProgress {
@@ -12,8 +13,6 @@ export interface LoadProgress {
   readonly total: number;
   readonly unit: 'bytes' | 'images';
 }
-
-const millisecondsBetweenReports = 100;
 
 export class Meter {
   readonly #report: ((progress: LoadProgress) => void) | undefined;
